@@ -1,0 +1,308 @@
+/* wick.h: run language models from ExecuTorch `.pte` programs.
+ *
+ * Three tiers, each built on the next one's functions and on nothing hidden:
+ *
+ *   1. One call.  wick_model_open, wick_generate: text in, text out.
+ *   2. Sessions.  The caller owns the token sequence and states it whole each time; the session keeps the longest
+ *                 common prefix of what it has already evaluated and computes the rest. There is no position to
+ *                 get wrong: editing an old message, retrying an answer or branching a chat is the same call.
+ *   3. Parts.     Tokenizer, chat template and sampler, usable without a model.
+ *
+ * Conventions
+ *   - Strings are UTF-8. Where a length follows a pointer, NUL bytes are ordinary bytes; elsewhere strings end in NUL.
+ *   - Functions that can fail return a wick_status and take a `wick_error *err` last (NULL is allowed). On failure
+ *     nothing has changed and *err holds one sentence that names the file, the place, what was found and expected.
+ *   - `_open/_new` give ownership to the caller, `_close/_free` take it back and accept NULL. `_get` functions lend.
+ *   - Option structs are made by their `_default()` function and then changed: fields may be added at the end.
+ *   - A handle is used by one thread at a time; different handles are independent. A model may be shared by any
+ *     number of sessions in any threads; it must outlive them.
+ *   - The library prints nothing, exits never and keeps no global state.
+ */
+#ifndef WICK_H
+#define WICK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WICK_VERSION_MAJOR 0
+#define WICK_VERSION_MINOR 1
+#define WICK_VERSION_PATCH 0
+#define WICK_VERSION_STRING "0.1.0"
+
+/* Version of the library that runs, "0.1.0". */
+const char *wick_version(void);
+
+/* ---------------------------------------------------------------- errors */
+
+#define WICK_STATUS_LIST(X)                                                                                   \
+    X(OK, "success")                                                                                          \
+    X(EINVAL, "the call itself is wrong (a bug in the caller)")                                               \
+    X(ENOMEM, "out of memory, or over the memory budget")                                                     \
+    X(EIO, "reading or writing failed")                                                                       \
+    X(ENOTFOUND, "a file, method, tensor or key does not exist")                                              \
+    X(EFORMAT, "the input is malformed")                                                                      \
+    X(EUNSUPPORTED, "the input is well-formed, but asks for something Wick does not do")                      \
+    X(ELIMIT, "a stated limit (context length, size, depth) is exceeded")                                     \
+    X(EMISMATCH, "two inputs do not belong together")                                                         \
+    X(ECANCELED, "a callback asked to stop")                                                                  \
+    X(EINTERNAL, "a defect of Wick")
+
+typedef enum wick_status {
+#define WICK_STATUS_ENUM(name, text) WICK_##name,
+    WICK_STATUS_LIST(WICK_STATUS_ENUM)
+#undef WICK_STATUS_ENUM
+} wick_status;
+
+typedef struct wick_error {
+    wick_status code;
+    char message[500]; /* one sentence, UTF-8, always terminated */
+} wick_error;
+
+/* The name of a status ("EFORMAT"), and what it means. Never NULL. */
+const char *wick_status_name(wick_status status);
+const char *wick_status_text(wick_status status);
+
+/* ---------------------------------------------------------------- models */
+
+typedef struct wick_model wick_model;
+
+/* Who executes the program. */
+typedef enum wick_plan {
+    WICK_PLAN_AUTO,   /* coarse ops where the program could be raised, op by op where it could not */
+    WICK_PLAN_RAISED, /* refuse the program unless every instruction was raised */
+    WICK_PLAN_MIXED,  /* what AUTO does, said explicitly */
+    WICK_PLAN_VM,     /* every instruction as the stock runtime does it, reference kernels: slow, the oracle */
+} wick_plan;
+
+typedef struct wick_model_options {
+    wick_plan plan;                /* WICK_PLAN_AUTO */
+    const char *method;            /* NULL: "forward" */
+    const char *const *data_paths; /* external weights, `.ptd`; borrowed during the call */
+    size_t n_data_paths;
+    int threads;                   /* for packing the weights; 0: what the machine (cgroup, affinity) gives */
+    const char *cpu;               /* highest CPU level to use ("reference", "avx2", "avx512vnni", ...); NULL: the best */
+    bool no_mmap;                  /* read the file into memory instead of mapping it */
+} wick_model_options;
+
+wick_model_options wick_model_options_default(void);
+
+/* Opens, verifies, raises and packs a program. The file may be deleted afterwards. */
+wick_status wick_model_open(const char *path, const wick_model_options *options, wick_model **out, wick_error *err);
+void wick_model_close(wick_model *model);
+
+/* What a model says of itself; all strings live as long as the model. */
+typedef struct wick_model_info {
+    int64_t n_vocab;        /* width of a row of logits */
+    int64_t max_seq_len;    /* most tokens per step that the program was made for */
+    int64_t max_context;    /* most tokens in the KV cache */
+    int64_t n_layers;       /* 0: unknown */
+    int64_t bos_id;         /* -1: none */
+    const int64_t *eos_ids; /* any of these ends an answer */
+    size_t n_eos;
+    bool uses_kv_cache;     /* false: every step evaluates the whole sequence */
+    wick_plan plan;         /* RAISED, MIXED or VM: how it is executed */
+    uint64_t weights_size;  /* bytes held for weights after packing */
+    double load_seconds;
+} wick_model_info;
+
+const wick_model_info *wick_model_info_get(const wick_model *model);
+
+/* Named data that the program carries ("wick.tokenizer", "wick.chat_template", ...); false if it has none. Lent. */
+bool wick_model_data_get(const wick_model *model, const char *key, const void **data, size_t *size);
+
+typedef struct wick_describe_options {
+    bool json;              /* one JSON object instead of text */
+    bool show_plan;         /* what was raised, what was left and why, the raised graph */
+    bool show_instructions; /* every instruction and delegate node */
+    const char *const *data_paths;
+    size_t n_data_paths;
+} wick_describe_options;
+
+wick_describe_options wick_describe_options_default(void);
+
+/* Receives consecutive pieces of text, not terminated; returning false stops the call with WICK_ECANCELED. */
+typedef bool wick_write_fn(void *user, const char *text, size_t size);
+
+/* Explains a `.pte` without running it: methods, inputs and outputs, metadata, delegates, quantization, memory. */
+wick_status wick_program_describe(const char *path, const wick_describe_options *options, wick_write_fn *write,
+                                  void *user, wick_error *err);
+
+/* ---------------------------------------------------------------- sessions */
+
+typedef struct wick_session wick_session;
+
+typedef enum wick_kv_dtype { WICK_KV_F16, WICK_KV_F32 } wick_kv_dtype;
+
+typedef struct wick_session_options {
+    int threads;            /* 0: what the machine gives */
+    int64_t context;        /* tokens the session can hold; 0: all that the program was made for */
+    wick_kv_dtype kv_dtype; /* F16; F32 for comparisons */
+    int64_t prefill_chunk;  /* most tokens evaluated in one step; 0: Wick's choice. Results do not depend on it. */
+} wick_session_options;
+
+wick_session_options wick_session_options_default(void);
+
+wick_status wick_session_new(wick_model *model, const wick_session_options *options, wick_session **out,
+                             wick_error *err);
+void wick_session_free(wick_session *session);
+
+/* Called between steps of a long evaluation; returning false stops it with WICK_ECANCELED (what is done is kept). */
+typedef bool wick_progress_fn(void *user, double done, double total);
+
+/* States the token sequence. Keeps the longest common prefix of what was evaluated before, drops the rest, evaluates
+ * what is new, and leaves the logits of the last token in wick_session_logits. n >= 1. */
+wick_status wick_session_sync(wick_session *session, const int32_t *tokens, size_t n, wick_error *err);
+
+/* The same, for one more token at the end. */
+wick_status wick_session_step(wick_session *session, int32_t token, wick_error *err);
+
+/* Installs a progress callback for wick_session_sync; NULL removes it. */
+void wick_session_on_progress(wick_session *session, wick_progress_fn *fn, void *user);
+
+/* Logits after the last evaluated token, fp32 [n_vocab]; NULL before the first. Lent until the next call. */
+const float *wick_session_logits(const wick_session *session);
+
+/* The tokens that the session holds; lent until the next call. */
+const int32_t *wick_session_tokens(const wick_session *session, size_t *n);
+int64_t wick_session_capacity(const wick_session *session);
+
+/* Forgets everything after the first n tokens (n = 0: all). */
+wick_status wick_session_rewind(wick_session *session, size_t n, wick_error *err);
+
+/* Keeps the evaluated state in a file and brings it back: bound to the model by a fingerprint of its program. */
+wick_status wick_session_save(const wick_session *session, const char *path, wick_error *err);
+wick_status wick_session_load(wick_session *session, const char *path, wick_error *err);
+
+/* ---------------------------------------------------------------- tokenizers */
+
+typedef struct wick_tokenizer wick_tokenizer;
+
+/* A tokenizer.json, SentencePiece .model, .tiktoken, tekken.json, llama2.c .bin, a GGUF, a `.pte` or a folder that holds
+ * one of them: the kind is found by content. */
+wick_status wick_tokenizer_open(const char *path, wick_tokenizer **out, wick_error *err);
+/* The tokenizer inside a model; WICK_ENOTFOUND if it carries none. */
+wick_status wick_tokenizer_from_model(const wick_model *model, wick_tokenizer **out, wick_error *err);
+void wick_tokenizer_free(wick_tokenizer *tokenizer);
+
+enum {
+    WICK_ENCODE_PARSE_SPECIAL = 1, /* the text of a special token becomes its id; off: it is ordinary text */
+    WICK_ENCODE_ADD_SPECIAL = 2,   /* add what the tokenizer's own rule adds (BOS, EOS, [CLS] ...) */
+};
+
+/* Encodes text. *ids is allocated with the tokenizer's allocator: give it back with wick_tokens_free. */
+wick_status wick_tokenizer_encode(const wick_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                                  int32_t **ids, size_t *n, wick_error *err);
+void wick_tokens_free(int32_t *ids);
+
+/* Decodes ids to text (allocated, terminated, *size without the NUL). Give it back with wick_text_free. */
+wick_status wick_tokenizer_decode(const wick_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special,
+                                  char **text, size_t *size, wick_error *err);
+void wick_text_free(char *text);
+
+int64_t wick_tokenizer_n_vocab(const wick_tokenizer *tokenizer); /* highest id + 1 */
+int32_t wick_tokenizer_bos(const wick_tokenizer *tokenizer);     /* -1: none */
+int32_t wick_tokenizer_eos(const wick_tokenizer *tokenizer);     /* -1: none */
+bool wick_tokenizer_is_special(const wick_tokenizer *tokenizer, int32_t id);
+/* The id whose text is exactly `piece`, -1 if there is none. */
+int32_t wick_tokenizer_id(const wick_tokenizer *tokenizer, const char *piece, size_t size);
+
+/* Streaming decode: text comes out in whole UTF-8 characters, as soon as no later token can change it. */
+typedef struct wick_decoder wick_decoder;
+wick_status wick_decoder_new(const wick_tokenizer *tokenizer, bool skip_special, wick_decoder **out, wick_error *err);
+void wick_decoder_free(wick_decoder *decoder);
+/* Adds a token; *text (lent until the next call) is what became certain, possibly empty. */
+wick_status wick_decoder_push(wick_decoder *decoder, int32_t id, const char **text, size_t *size, wick_error *err);
+/* What is left at the end (an unfinished character becomes U+FFFD); the decoder starts anew. */
+wick_status wick_decoder_finish(wick_decoder *decoder, const char **text, size_t *size, wick_error *err);
+
+/* ---------------------------------------------------------------- samplers */
+
+typedef struct wick_sampler wick_sampler;
+
+typedef struct wick_sampler_options {
+    float temperature; /* 0: always the most likely token; 0.8 */
+    int top_k;         /* 0: off */
+    float top_p;       /* 1: off */
+    float min_p;       /* 0: off */
+    float repeat_penalty; /* 1: off */
+    int repeat_last_n;    /* 64 */
+    uint64_t seed;        /* one seed, one text */
+} wick_sampler_options;
+
+wick_sampler_options wick_sampler_options_default(void);
+wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab, wick_sampler **out, wick_error *err);
+void wick_sampler_free(wick_sampler *sampler);
+/* Tells the sampler of a token that is part of the text (prompt tokens too, if penalties shall see them). */
+void wick_sampler_accept(wick_sampler *sampler, int32_t token);
+/* Chooses a token from logits [n_vocab]; NaN counts as impossible. Does not accept it. */
+int32_t wick_sampler_sample(wick_sampler *sampler, const float *logits);
+
+/* ---------------------------------------------------------------- chat */
+
+typedef struct wick_message {
+    const char *role; /* "system", "user", "assistant" */
+    const char *content;
+} wick_message;
+
+/* True if the model carries a chat template that Wick can render; else *why (lent, static) says what is missing. */
+bool wick_chat_available(const wick_model *model, const char **why);
+
+/* ---------------------------------------------------------------- one call */
+
+typedef enum wick_finish { WICK_FINISH_STOP, WICK_FINISH_LENGTH, WICK_FINISH_CANCELED } wick_finish;
+
+/* Receives the answer as it grows, in whole UTF-8 characters; returning false ends it with WICK_FINISH_CANCELED. */
+typedef bool wick_text_fn(void *user, const char *text, size_t size);
+
+/* Sees every chosen token, with the logits it was chosen from ([n_vocab], lent during the call). */
+typedef bool wick_token_fn(void *user, int32_t token, const float *logits);
+
+typedef struct wick_generate_options {
+    const wick_message *messages; /* a conversation, rendered by the model's template; wins over prompt */
+    size_t n_messages;
+    const char *prompt;           /* raw text, continued as it is */
+    const int32_t *tokens;        /* ready token ids, nothing is added to them; win over both */
+    size_t n_tokens;
+    int n_bos, n_eos;             /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
+    int64_t max_new_tokens;       /* 0: until the model stops or the context is full */
+    bool ignore_eos;
+    const int32_t *forced;        /* continuation to follow instead of sampling, at least max_new_tokens ids */
+    size_t n_forced;
+    wick_sampler_options sampler;
+    const wick_tokenizer *tokenizer; /* NULL: the model's own */
+    wick_text_fn *on_text;
+    wick_token_fn *on_token;
+    void *user;
+} wick_generate_options;
+
+wick_generate_options wick_generate_options_default(void);
+
+typedef struct wick_generate_result {
+    wick_finish finish;
+    size_t n_prompt;       /* tokens of the prompt */
+    size_t n_cached;       /* of these, taken from the session's state */
+    size_t n_predicted;    /* tokens of the answer, the ending EOS included */
+    double prompt_seconds; /* evaluating the prompt */
+    double first_seconds;  /* from the call to the first token */
+    double predict_seconds;/* from the first token to the last */
+    int32_t *prompt_tokens;/* [n_prompt], owned */
+    int32_t *tokens;       /* [n_predicted], owned */
+    char *text;            /* the answer, owned, terminated; NULL without a tokenizer */
+} wick_generate_result;
+
+void wick_generate_result_release(wick_generate_result *result);
+
+/* Continues the session's state with a prompt, a conversation or tokens. Give the same session again for the next turn:
+ * what both turns share is not evaluated twice. */
+wick_status wick_generate(wick_session *session, const wick_generate_options *options, wick_generate_result *result,
+                          wick_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
