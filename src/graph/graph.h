@@ -78,7 +78,8 @@ typedef struct wick_part {
 typedef enum wick_value_kind {
     WICK_VALUE_INPUT,  /* given at every step */
     WICK_VALUE_CONST,  /* weights and tables */
-    WICK_VALUE_STATE,  /* lives from step to step, zero at the start: KV caches, convolution state */
+    WICK_VALUE_STATE,  /* lives from step to step, zero at the start: KV caches, convolution state. One that a node made is a
+                        * later version of it: only fine ops use those, and they live in the vm, so hosts get no pointer */
     WICK_VALUE_TEMP,   /* made by a node */
 } wick_value_kind;
 
@@ -160,6 +161,7 @@ typedef struct wick_node {
     wick_value_id *more_in; /* f_cat, f_other with more than WICK_NODE_MAX_IN inputs: all of them; else NULL. Owned. */
     wick_value_id out;      /* every op has one output */
     wick_origin origin;
+    bool writes_state;      /* fine ops: stays though nobody reads its output */
     bool dead;
 } wick_node;
 
@@ -170,12 +172,14 @@ typedef struct wick_graph {
     size_t n_node, node_cap;
     wick_value_id tokens;  /* input i64 [S] */
     wick_value_id logits;  /* output f32 [1,V], or [S,V] */
+    wick_value_id position; /* input i64 [1], the number P; -1: none. Only fine ops read it */
     int64_t max_seq_len;   /* bound of S */
     int64_t max_context;   /* bound of P + S */
     int64_t n_vocab, n_layer;
     bool uses_kv_cache;
     void **owned;          /* allocations (tables, maps, names) that live as long as the graph */
     size_t n_owned, owned_cap;
+    bool failed;           /* memory ran out in an adder */
 } wick_graph;
 
 /* ---------------------------------------------------------------- building */
@@ -191,6 +195,10 @@ wick_value_id wick_graph_const(wick_graph *g, wick_dtype dtype, int rank, const 
                                const wick_part *parts, int n_part);
 /* Shape and dtype of the output follow from the op's rule; a broken rule is a status from wick_graph_check. */
 wick_value_id wick_graph_op(wick_graph *g, wick_op op, wick_attrs attrs, const wick_value_id *in, int n_in);
+/* A fine op: its output's shape is the program's. Its inputs are all tensor arguments that the instruction or delegate node reads,
+ * in argument order, lists flattened, -1 for absent ones: a host finds the program's values by that order. */
+wick_value_id wick_graph_fine(wick_graph *g, wick_op op, wick_attrs attrs, const wick_value_id *in, int n_in, wick_dtype dtype, int rank,
+                              const wick_dim *dims, wick_origin origin);
 bool wick_graph_failed(const wick_graph *g);
 /* Hands an allocation of base/mem to the graph; returns p, or NULL (and frees p) when memory ran out. */
 void *wick_graph_own(wick_graph *g, void *p);
@@ -215,7 +223,8 @@ int wick_graph_n_use(const wick_graph *g, wick_value_id v);
 /* Drops nodes whose output nobody needs (attention and short_conv write state and are kept while their output is used). */
 void wick_graph_sweep(wick_graph *g);
 /* Sweeps and puts nodes and values into the one order that depends on structure alone: depth first from the logits,
- * inputs in operand order. */
+ * inputs in operand order. Fine ops with an origin keep the program's order among themselves, because state may pass between
+ * them. Everything unreachable is dropped. A cycle is WICK_EINTERNAL. Value and node ids change. */
 wick_status wick_graph_canonicalize(wick_graph *g, wick_error *err);
 
 /* ---------------------------------------------------------------- printing */
