@@ -132,6 +132,11 @@ typedef bool wick_write_fn(void *user, const char *text, size_t size);
 wick_status wick_program_describe(const char *path, const wick_describe_options *options, wick_write_fn *write,
                                   void *user, wick_error *err);
 
+/* Explains a checkpoint (GGUF, safetensors, llama2.c; a file or a folder): tensors, types, metadata. show_instructions lists
+ * every tensor. */
+wick_status wick_checkpoint_describe(const char *path, const wick_describe_options *options, wick_write_fn *write, void *user,
+                                     wick_error *err);
+
 /* ---------------------------------------------------------------- sessions */
 
 typedef struct wick_session wick_session;
@@ -150,6 +155,9 @@ wick_session_options wick_session_options_default(void);
 wick_status wick_session_new(wick_model *model, const wick_session_options *options, wick_session **out,
                              wick_error *err);
 void wick_session_free(wick_session *session);
+
+/* The model that a session runs. */
+wick_model *wick_session_model_get(const wick_session *session);
 
 /* Called between steps of a long evaluation; returning false stops it with WICK_ECANCELED (what is done is kept). */
 typedef bool wick_progress_fn(void *user, double done, double total);
@@ -298,7 +306,7 @@ typedef struct wick_generate_result {
 void wick_generate_result_release(wick_generate_result *result);
 
 /* Continues the session's state with a prompt, a conversation or tokens. Give the same session again for the next turn:
- * what both turns share is not evaluated twice. */
+ * what both turns share is not evaluated twice. result may be NULL when the callbacks are enough. */
 wick_status wick_generate(wick_session *session, const wick_generate_options *options, wick_generate_result *result,
                           wick_error *err);
 

@@ -1,0 +1,50 @@
+# The words that people type. The build itself is CMakeLists.txt.
+BUILD   ?= build
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX  ?= /usr/local
+CMAKE   ?= cmake
+DATA    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wick
+
+all: $(BUILD)/CMakeCache.txt
+	$(CMAKE) --build $(BUILD) -j $(JOBS)
+
+$(BUILD)/CMakeCache.txt: | setup
+	$(CMAKE) -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+
+setup:            ## install what building needs (Debian packages), if it is missing
+	@tools/setup build
+
+demo: all         ## the main job, in front of you: export a model, run it
+	@tools/demo $(BUILD) $(DATA)
+
+test: setup-test all      ## unit tests, fuzz corpora, scripts, and the light check against the stock runtime
+	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+	@tools/interop_light $(BUILD) $(DATA)
+
+setup-test: setup
+	@tools/setup test
+
+check: test       ## test, then everything again under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(CMAKE) -S . -B $(BUILD)-asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWICK_SANITIZE=ON -DWICK_BENCH=OFF
+	$(CMAKE) --build $(BUILD)-asan -j $(JOBS)
+	cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS)
+
+interop: all      ## compare with the stock runtime and exporter (downloads PyTorch: about 3 GB, once)
+	@tools/interop $(BUILD) $(DATA)
+
+bench: all        ## speed, ours and the peers' in turn
+	@bench/run $(BUILD) $(DATA)
+
+fuzz:             ## libFuzzer campaigns, FUZZ_SECONDS each (default 60)
+	@tools/fuzz $(BUILD)-fuzz
+
+install: all      ## library, headers, program, pkg-config and CMake files, under PREFIX
+	$(CMAKE) --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+
+help:
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  .*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
+
+.PHONY: all setup setup-test demo test check interop bench fuzz install clean help

@@ -1,0 +1,17 @@
+/* prompt.h: from what a caller asks (ready tokens, a conversation, or raw text) to the token ids of the prompt. */
+#ifndef WICK_LLM_PROMPT_H
+#define WICK_LLM_PROMPT_H
+
+#include "base/error.h"
+
+typedef struct wick_prompt {
+    int32_t *ids; /* owned */
+    size_t n;
+} wick_prompt;
+
+/* tokenizer may be NULL if options hold ready tokens. */
+wick_status wick_prompt_make(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *options, wick_prompt *out,
+                             wick_error *err);
+void wick_prompt_release(wick_prompt *prompt);
+
+#endif

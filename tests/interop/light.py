@@ -1,0 +1,97 @@
+"""light.py BUILD STOCK_RUN WORK: our exports in Wick and in the stock runtime, side by side, without PyTorch.
+
+For each recipe: export stories260K (and, where its checkpoint is at hand, SmolLM2), load it in the stock runtime with the strict
+verifier, and follow the stock runtime's own greedy tokens for 64 steps over 4 prompts: whole prefill, token by token and in
+chunks of 8. Wick runs the same files in its raised plan. Agreement is judged by agree.py. Exit status 1 on any disagreement.
+"""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+import agree
+
+STEPS = 64
+STORY_PROMPTS = [[1], [1, 403, 407, 261, 378], [1, 411, 322, 265, 262, 379, 419, 415, 271, 337, 410, 408, 419, 292, 300, 301, 302],
+                 [1] + list(range(260, 299))]
+SMOL_PROMPTS = [[1, 9690, 198, 2683], [504, 3575, 282, 4649, 314], list(range(1000, 1040)), [1, 4093, 198, 1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198]]
+STORY_RECIPES = [('fp32 portable', ['--qmode', 'fp32', '--backend', 'portable', '--embedding_quantize', 'fp32']),
+                 ('fp32 xnnpack', ['--qmode', 'fp32', '--embedding_quantize', 'fp32']),
+                 ('8da4w', [])]
+
+
+def command(words):
+    done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+    if done.returncode:
+        sys.exit('light: %s\n%s%s' % (' '.join(words), done.stdout, done.stderr[-2000:]))
+    return done.stdout
+
+
+def ids(tokens):
+    return ','.join(map(str, tokens))
+
+
+class Pair:
+    def __init__(self, build, stock_run, work):
+        self.wick, self.stock_run, self.work = os.path.join(build, 'wick'), stock_run, work
+
+    def export(self, checkpoint, name, flags):
+        out = os.path.join(self.work, name.replace(' ', '_') + '.pte')
+        command([self.wick, 'export', checkpoint, '-o', out, '--quiet'] + flags)
+        return out
+
+    def stock(self, pte, prompt, forced=None, chunk=None, steps=STEPS):
+        rows = os.path.join(self.work, 'stock.f32')
+        words = [self.stock_run, pte, '--tokens', ids(prompt), '-n', str(steps), '--logits', rows]
+        words += ['--force', ids(forced)] if forced else []
+        words += ['--prefill_chunk', str(chunk)] if chunk else []
+        tokens = json.loads(command(words).strip().splitlines()[-1])['tokens']
+        return tokens, np.fromfile(rows, np.float32).reshape(steps, -1)
+
+    def ours(self, pte, prompt, forced, chunk=None):
+        rows = os.path.join(self.work, 'wick.npy')
+        words = [self.wick, 'run', pte, '--tokens', ids(prompt), '--force', ids(forced), '--max_new_tokens', str(len(forced)), '--ignore_eos',
+                 '--temperature', '0', '--json', '--logits', rows, '--kv_dtype', 'f32', '--plan', 'raised']
+        words += ['--prefill_chunk', str(chunk)] if chunk else []
+        answer = json.loads(command(words))
+        if answer['tokens'] != forced:
+            sys.exit('light: wick did not follow the forced tokens')
+        return np.load(rows)
+
+    def check(self, pte, name, prompts, quantized):
+        own, against = [], []
+        for prompt in prompts:
+            tokens, one = self.stock(pte, prompt)
+            _, single = self.stock(pte, prompt, tokens, 1)
+            _, eight = self.stock(pte, prompt, tokens, 8)
+            ways = [one, single, eight]
+            own += [agree.compare(one, single), agree.compare(one, eight), agree.compare(single, eight)]
+            ours = self.ours(pte, prompt, tokens)
+            if not np.array_equal(ours, self.ours(pte, prompt, tokens, 7)):
+                sys.exit('light: %s: chunked prefill changed the bits' % name)
+            against.append(min((agree.compare(w, ours) for w in ways), key=lambda r: r['kl_mean']))
+        own, r = agree.merge(own), agree.merge(against)
+        good = agree.quantized_agrees(r, own) if quantized else agree.fp32_agrees(r)
+        print('%-28s %s  max|d| %.2e  KL mean %.1e max %.1e  flips %d/%d (margin %.3f); stock against itself: max|d| %.2e  KL mean %.1e  flips %d/%d'
+              % (name, 'agrees  ' if good else 'DIFFERS ', r['max_abs'], r['kl_mean'], r['kl_max'], r['flips'], r['steps'], r['flip_margin'],
+                 own['max_abs'], own['kl_mean'], own['flips'], own['steps']), flush=True)
+        return good
+
+
+def main():
+    build, stock_run, work, stories = sys.argv[1:5]
+    smollm2 = sys.argv[5] if len(sys.argv) > 5 else None
+    pair, good = Pair(build, stock_run, work), []
+    for name, flags in STORY_RECIPES:
+        good.append(pair.check(pair.export(stories, 'stories260K ' + name, flags), 'stories260K ' + name, STORY_PROMPTS, name == '8da4w'))
+    if smollm2:
+        pte = pair.export(smollm2, 'SmolLM2 recommended', [])
+        good.append(pair.check(pte, 'SmolLM2 recommended', SMOL_PROMPTS, True))
+    print('%d passed, %d failed' % (sum(good), len(good) - sum(good)))
+    return 0 if all(good) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
