@@ -145,7 +145,7 @@ static wick_status read_file(wick_container *c, wick_error *err) {
         c->kind = WICK_CONTAINER_SAFETENSORS;
         WICK_TRY(wick_safetensors_read(c, 0, c->path, err));
     } else {
-        return wick_fail(err, WICK_EFORMAT, "%s: %s", c->path, foreign(f));
+        return wick_fail(err, WICK_EFORMAT, "%s: this %s", c->path, foreign(f));
     }
     return build_tables(c, err);
 }

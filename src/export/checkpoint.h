@@ -61,7 +61,12 @@ typedef enum wick_role {
 
 const char *wick_role_name(wick_role role); /* "q", "ffn_norm" */
 
-typedef enum wick_rope_scaling { WICK_ROPE_PLAIN, WICK_ROPE_LINEAR, WICK_ROPE_LLAMA3 } wick_rope_scaling;
+typedef enum wick_rope_scaling {
+    WICK_ROPE_PLAIN,
+    WICK_ROPE_LINEAR, /* frequencies are divided by rope_factor */
+    WICK_ROPE_LLAMA3, /* long waves are divided by rope_factor, short ones kept, the ones between blended */
+    WICK_ROPE_FACTORS /* each frequency is divided by its own number, as GGUF stores the outcome of the others */
+} wick_rope_scaling;
 
 typedef struct wick_arch {
     const char *family; /* "llama"; static */
@@ -79,6 +84,7 @@ typedef struct wick_arch {
     wick_rope_scaling rope_scaling;
     double rope_factor, rope_low_freq_factor, rope_high_freq_factor; /* LINEAR: factor; LLAMA3: all */
     int64_t rope_original_context;                                   /* LLAMA3 */
+    float *rope_factors;                                             /* FACTORS: [n_rotary / 2], owned by the checkpoint */
 } wick_arch;
 
 typedef struct wick_checkpoint_layer {
