@@ -22,10 +22,13 @@ const char *wick_instr_op_name(wick_instr_op op); /* "aten::add.out" */
 const char *wick_instr_op_args(wick_instr_op op);
 wick_instr_op wick_instr_op_find(const char *name, const char *overload);
 
+/* The part of wick_pte_check that WICK_CHECK_PLAN asks for; ops: what m->operators mean. */
+wick_status wick_pte_check_plan(const wick_pte *p, const wick_pte_method *m, const wick_instr_op *ops, const char *name, wick_error *err);
+
 typedef struct wick_program_method {
     const wick_pte_method *pte;
     wick_instr_op *ops;        /* [n_operator]: what pte->operators mean */
-    wick_xnn *delegates;       /* [n_delegate] */
+    wick_xnn *delegates;       /* [n_delegate]; equal payloads were parsed once. All zero: a foreign delegate (allow_unknown) */
     bool is_metadata;          /* no instructions */
 } wick_program_method;
 
@@ -41,7 +44,8 @@ typedef struct wick_program_options {
     bool no_mmap;
     const char *const *data_paths;
     size_t n_data_path;
-    bool allow_unknown;        /* inspect: unknown operators and foreign delegates are reported, not refused */
+    bool allow_unknown;        /* inspect: unknown operators and foreign delegates are reported, missing external data is left out;
+                                  none of them is refused */
 } wick_program_options;
 
 wick_status wick_program_open(const char *path, const wick_program_options *options, wick_program **out, wick_error *err);
@@ -53,5 +57,7 @@ void wick_program_close(wick_program *p);
 const wick_program_method *wick_program_method_find(const wick_program *p, const char *name);
 /* Constant bytes of a tensor, wherever they are (segment, old buffer, external file); false: it is not a constant. */
 bool wick_program_constant(const wick_program *p, const wick_pte_tensor *t, wick_bytes *out);
+/* Bytes that a planned tensor begins with, wherever they are; false: it has none (and begins as zeros). */
+bool wick_program_initial(const wick_program *p, const wick_pte_tensor *t, wick_bytes *out);
 
 #endif

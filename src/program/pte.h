@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/source.h"
+#include "base/table.h"
 
 typedef enum wick_scalar_type { /* numbers of the format (ATen) */
     WICK_ST_BYTE = 0, WICK_ST_CHAR = 1, WICK_ST_SHORT = 2, WICK_ST_INT = 3, WICK_ST_LONG = 4, WICK_ST_HALF = 5,
@@ -119,9 +120,9 @@ typedef struct wick_pte_offsets {
 } wick_pte_offsets;
 
 typedef struct wick_pte_named {
-    const char *key;
+    char *key;
     uint32_t segment;
-    uint32_t hash_size;    /* WRITER: > 0: the last hash_size characters of key are filled with the hex sha256 of the segment */
+    uint32_t hash_size;    /* WRITER: > 0: the last hash_size (<= 64) characters of key become the first hex digits of the segment's sha256 */
 } wick_pte_named;
 
 typedef struct wick_pte_segment {
@@ -129,6 +130,8 @@ typedef struct wick_pte_segment {
     uint64_t *offsets;     /* of the pieces, ascending */
     uint32_t n_piece;
     uint64_t size;
+    const struct wick_xnn *xnn; /* WRITER: not NULL: the segment is this payload, serialized when the keys that it uses are final
+                              (no pieces; size is filled in by the writer) */
     uint64_t alignment;    /* WRITER: of the segment in the file; 0: the writer's default (4096) */
     uint32_t job;          /* WRITER: segments with the same job > 0 are produced by one thread, in order */
     uint64_t file_offset;  /* READER: from the start of the file */
@@ -146,13 +149,14 @@ typedef struct wick_pte {
     uint32_t n_mutable;
     wick_pte_named *named;
     uint32_t n_named;
+    wick_table named_by_key;        /* READER: key -> index into named */
     wick_bytes *inline_blobs;       /* inline delegate data */
     uint32_t n_inline;
     wick_bytes *constant_buffers;   /* files before the constant segment */
     uint32_t n_constant_buffer;
     /* the file, READER */
     uint64_t flatbuffer_size, segment_base, file_size;
-    uint32_t header_size;           /* 0, 24 or 32 */
+    uint32_t header_size;           /* 0: none; 24 or 32 */
     void *arena;                    /* owner of every array and string above */
 } wick_pte;
 
@@ -182,16 +186,33 @@ bool wick_pte_named_find(const wick_pte *p, const char *key, wick_bytes *out);
 
 /* ---------------------------------------------------------------- checking meaning */
 
-/* Checks every instruction of every method against instr.def (arity, kinds of arguments, repeated out), lifetimes and
- * overlap of planned tensors, bounds of arenas. Shared by the reader (after wick_pte_read) and the writer (before writing). */
-wick_status wick_pte_check(const wick_pte *p, const char *name, wick_error *err);
+enum {
+    /* Operators that instr.def does not know are passed over (inspect reports them). */
+    WICK_CHECK_ALLOW_UNKNOWN = 1,
+    /* What holds for files that Wick writes, and need not for others, where one arena range may have several names: two planned
+     * tensors that are alive at the same time do not overlap, nothing is read before it is written, and no integer that an
+     * instruction writes is read before that (it would be a constant that two uses share). Straight-line methods only. */
+    WICK_CHECK_PLAN = 2,
+};
+
+/* Checks every instruction of every method against instr.def (arity, kinds of arguments, repeated out), that operands have
+ * storage, and that nothing writes a constant. Shared by the reader (after wick_pte_read) and the writer (before writing). */
+wick_status wick_pte_check(const wick_pte *p, const char *name, unsigned flags, wick_error *err);
 
 /* ---------------------------------------------------------------- writing */
 
+/* SHA-256 as its caller has it (the core links no library for it): a state of state_size bytes, aligned for any type. */
+typedef struct wick_sha256 {
+    size_t state_size;
+    void (*init)(void *state);
+    void (*update)(void *state, const void *data, uint64_t size);
+    void (*finish)(void *state, uint8_t digest[32]);
+} wick_sha256;
+
 typedef struct wick_pte_write_options {
     int threads;                 /* 0: what the machine gives */
-    void (*sha256)(const void *data, uint64_t size, uint8_t digest[32]); /* fills wick_pte_named keys; the core links no library for it */
-    bool (*progress)(void *user, double done, double total); /* bytes; false cancels; NULL: none */
+    const wick_sha256 *sha256;   /* needed if a wick_pte_named has a hash_size */
+    bool (*progress)(void *user, double done, double total); /* bytes; false cancels; one call at a time, from any of the threads */
     void *user;
 } wick_pte_write_options;
 

@@ -65,21 +65,23 @@ typedef struct wick_xnn_node {
     uint32_t in[WICK_XNN_MAX_IN]; /* value ids; WICK_XNN_NONE: absent (bias) */
     int n_in;
     uint32_t out;
+    uint32_t out2;           /* ARGMAX_POOL2D: the indices; else WICK_XNN_NONE */
     uint32_t flags, debug_handle;
     bool has_min_max;
     float out_min, out_max;
-    int n_list;              /* RESHAPE: new shape, TRANSPOSE: perm, SLICE: offsets, then sizes in list2 */
+    int n_list;              /* RESHAPE: new shape (one 0: inferred), TRANSPOSE: perm, SLICE: offsets, then sizes in list2
+                                (0: the rest), CONSTANT_PAD: before, then after in list2 */
     uint32_t list[WICK_MAX_RANK], list2[WICK_MAX_RANK];
-    int32_t axis;            /* CONCATENATE*, ARGMAX ... */
-    float alpha;             /* LEAKY_RELU, ELU */
-    uint32_t conv[16];       /* CONV*, POOL*: the table's numbers in the order of the schema */
+    int32_t axis;            /* CONCATENATE*: counted from the end if negative */
+    float alpha;             /* LEAKY_RELU, ELU; CONSTANT_PAD: the value */
+    uint32_t conv[16];       /* CONV*, POOL*, RESIZE: the table's numbers in the order of the schema */
 } wick_xnn_node;
 
 typedef struct wick_xnn_constant {
-    uint64_t offset, size;   /* inline: relative to the constant region */
+    uint64_t offset, size;   /* READER: as the file says; offset counts from the constant region */
     const char *key;         /* named data; NULL: inline */
-    wick_bytes bytes;        /* READER: resolved */
-    uint32_t key_named;      /* WRITER: 1 + index into pte.named whose final key replaces `key`; 0: `key` as it is */
+    wick_bytes bytes;        /* READER: resolved (empty: missing, where that was allowed). WRITER: content of an inline constant */
+    uint32_t key_named;      /* WRITER: 1 + index into pte.named whose key, and segment's size, it is; 0: `key` and `size` as they are */
 } wick_xnn_constant;
 
 typedef struct wick_xnn {
@@ -91,17 +93,40 @@ typedef struct wick_xnn {
     uint32_t n_node;
     wick_xnn_constant *constants; /* 0 reserved */
     uint32_t n_constant;
-    uint32_t n_extern, n_input;   /* inputs have external ids 0..n_input-1 */
-    wick_bytes inline_region;
+    uint32_t n_extern, n_input;   /* inputs have external ids below n_input, outputs the others; an unused argument has no value */
 } wick_xnn;
 
-/* Parses and verifies one payload: structure, ids, topological order, ranges, quantization parameters, shapes that the
- * nodes imply, constants against named data of `pte` and of the data files (ptd may be NULL). Memory comes from pte's arena. */
-struct wick_ptd_set;
-wick_status wick_xnn_read(wick_pte *pte, const struct wick_ptd_set *ptd, wick_bytes blob, const char *name, wick_xnn *out,
-                          wick_error *err);
+/* How the table of a node is laid out: which field holds what; -1: it has none. The reader and the writer go by it. */
+typedef struct wick_xnn_format {
+    const char *name;        /* "FullyConnected" */
+    int8_t n_in, in[WICK_XNN_MAX_IN];
+    int8_t out, flags;
+    int8_t list, list2, alpha, axis;
+    int8_t n_number;         /* fields 0 .. n_number - 1 are u32 that go to conv */
+    bool last_optional;      /* the last input may be absent (bias) */
+    bool has_num_dims;       /* field 0 repeats the length of the lists */
+    uint32_t known_flags;    /* bits of `flags` that mean something to Wick */
+} wick_xnn_format;
+/* NULL: no such node. */
+const wick_xnn_format *wick_xnn_format_get(int op);
 
-/* Serializes; *out is in pte's arena. The size does not depend on the characters of the keys. */
-wick_status wick_xnn_write(wick_pte *pte, const wick_xnn *x, wick_bytes *out, wick_error *err);
+/* Parses and verifies one payload: structure, ids, topological order, ranges, quantization parameters, shapes that the
+ * nodes imply, constants against named data of `pte` and of the data files (ptd may be NULL). A constant that neither has is
+ * an error unless allow_missing. Memory comes from pte's arena. */
+struct wick_ptd_set;
+wick_status wick_xnn_read(wick_pte *pte, const struct wick_ptd_set *ptd, wick_bytes blob, const char *name, bool allow_missing,
+                          wick_xnn *out, wick_error *err);
+
+/* Verifies the structs themselves, as wick_xnn_read does after parsing: the writer calls it on graphs that it is given.
+ * Contents of constants are looked at where `bytes` has them. */
+wick_status wick_xnn_check(const wick_xnn *x, const char *name, wick_error *err);
+
+/* Bytes that a constant of this dtype and these dims has; false: overflow, or not a dtype of constants. */
+bool wick_xnn_value_size(const wick_xnn_value *v, uint64_t *size);
+size_t wick_xnn_dtype_bits(int dtype); /* 0: unknown */
+const char *wick_xnn_dtype_name(int dtype);
+
+/* Serializes into fresh memory (give it back with wick_free). The size does not depend on the characters of the keys. */
+wick_status wick_xnn_write(const wick_pte *pte, const wick_xnn *x, wick_bytes *out, wick_error *err);
 
 #endif
