@@ -19,6 +19,7 @@ typedef struct wick_export_options {
     const char *params;      /* architecture JSON; NULL: found beside or inside the checkpoint */
     const char *tokenizer;   /* NULL: found beside or inside the checkpoint; "" : embed none */
     const char *output;      /* NULL: a name made from the model and the recipe */
+    const char *output_folder; /* where such a name goes; NULL: the current folder */
     const char *qmode;       /* "8da4w" or "fp32"; default "8da4w" */
     int group_size;          /* 32 */
     const char *embedding_quantize; /* "8,0" (bits,group; group 0: one scale per row) or "fp32" */
@@ -34,7 +35,9 @@ typedef struct wick_export_options {
 wick_export_options wick_export_options_default(void);
 
 /* Fills options from a YAML or JSON file in ExecuTorch's `export_llm` schema, then from overrides such as
- * "quantization.qmode=8da4w" (a leading '+' is allowed). Strings are owned by *config. Unknown keys are errors. */
+ * "quantization.qmode=8da4w" (a leading '+' is allowed). Strings are owned by *config. Unknown keys are errors, as are values
+ * that Wick cannot follow. What a file leaves out has the schema's default in quantization and backend (so a file without a
+ * qmode means fp32), and Wick's default elsewhere. */
 typedef struct wick_export_config wick_export_config;
 wick_status wick_export_config_new(wick_export_config **out, wick_error *err);
 void wick_export_config_free(wick_export_config *config);
