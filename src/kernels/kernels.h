@@ -2,8 +2,9 @@
  *
  * A kernel is a pure function over memory that the caller owns: it allocates nothing, knows no threads, no graph and no
  * file. The scalar reference (ref_*.c) *is* the definition: faster levels give the same bits, which
- * tests/kernels/test_check_kernels compares level by level. A NaN result is a NaN at every level; which NaN is not defined. Where the definition says fma it means one rounding (fmaf); every other product and
- * sum is rounded on its own; the sources are compiled with -ffp-contract=off.
+ * tests/kernels/test_check_kernels compares level by level. A NaN result is a NaN at every level; which NaN is not defined. Where the
+ * definition says fma it means one rounding (fmaf); every other product and sum is rounded on its own; the sources are compiled with
+ * -ffp-contract=off.
  *
  * What makes the bits independent of chunking, batch, threads and CPU level:
  *   - an output element has one fp32 accumulator, fed in ascending order of k (integer sums are exact in any order);
@@ -27,12 +28,12 @@
 #include <stdint.h>
 
 enum {
-    WICK_PANEL = 16,        /* output columns of a panel */
-    WICK_TILE_ROWS = 12,    /* most rows of a tile */
-    WICK_GROUP = 32,        /* activation codes are stored in groups of 32 along k */
-    WICK_Q4_BLOCK = 576,    /* bytes of a q4 panel per 64 k: two groups of 256 bytes of nibbles, 64 bytes of scales */
-    WICK_KEY_BLOCK = 64,    /* keys of one step of the attention recurrence */
-    WICK_KEY_CHUNK = 512,   /* keys of one attention state */
+    WICK_PANEL = 16,      /* output columns of a panel */
+    WICK_TILE_ROWS = 12,  /* most rows of a tile */
+    WICK_GROUP = 32,      /* activation codes are stored in groups of 32 along k */
+    WICK_Q4_BLOCK = 576,  /* bytes of a q4 panel per 64 k: two groups of 256 bytes of nibbles, 64 bytes of scales */
+    WICK_KEY_BLOCK = 64,  /* keys of one step of the attention recurrence */
+    WICK_KEY_CHUNK = 512, /* keys of one attention state */
 };
 
 /* ---------------------------------------------------------------- quantized activations
@@ -45,9 +46,9 @@ enum {
  * with which a sum of products begins at a level that holds weights as q + 8. K is padded to a multiple of 64 with codes 0;
  * the padding changes nothing because its weights are 0. */
 typedef struct wick_qtile {
-    int n_row;             /* R: 1..12 */
-    int64_t k;             /* padded to a multiple of 64 */
-    const int8_t *codes;   /* aligned 64 */
+    int n_row;           /* R: 1..12 */
+    int64_t k;           /* padded to a multiple of 64 */
+    const int8_t *codes; /* aligned 64 */
     const int32_t *starts;
     const float *neg_zero; /* [R]: (float)-z */
     const float *scale;    /* [R]: d */
@@ -136,11 +137,11 @@ typedef void wick_kv_store_fn(const float *k, const float *v, int64_t position, 
  * State out: m[n_row] (-inf: saw nothing), l[n_row], o[n_row][o_stride].
  * K is read in whole groups of 16 positions, V only below key_to. */
 typedef struct wick_attend_args {
-    const float *q;          /* [n_row] rows of d, stride q_stride */
+    const float *q; /* [n_row] rows of d, stride q_stride */
     int64_t q_stride;
-    int n_row;               /* 1..WICK_ATTEND_ROWS; rows of one token side by side, tokens ascending, is the fast order */
-    int64_t d;               /* multiple of 8, <= 512 */
-    const void *k, *v;       /* caches of this head, aligned 64 */
+    int n_row;         /* 1..WICK_ATTEND_ROWS; rows of one token side by side, tokens ascending, is the fast order */
+    int64_t d;         /* multiple of 8, <= 512 */
+    const void *k, *v; /* caches of this head, aligned 64 */
     int64_t key_from, key_to;
     const int64_t *first, *limit; /* [n_row] */
     float scale;

@@ -1,8 +1,4 @@
-/* levels.h: the functions behind the table, level by level. Only kernels_init.c and the kernel files themselves include it.
- *
- * To add a kernel: its type and contract in kernels.h, a field in wick_kernels, <name>_ref here and in a ref_*.c, the line in
- * kernels_init.c, a check in tests/kernels. To add a level: a file per subject in x86/ or arm/ whose name ends in the level
- * (its flags are in CMakeLists.txt), the declarations here, a step of the staircase in kernels_init.c. */
+/* levels.h: the functions behind the table, level by level. Only kernels_init.c and the kernel files themselves include it. */
 #ifndef WICK_KERNELS_LEVELS_H
 #define WICK_KERNELS_LEVELS_H
 
@@ -10,20 +6,55 @@
 
 #include "kernels/kernels.h"
 
-wick_quantize_row_fn wick_quantize_row_ref;
-wick_gemm_q4_fn wick_gemm_q4_ref;
-wick_gemm_q8_fn wick_gemm_q8_ref;
-wick_gemm_float_fn wick_gemm_f32_ref, wick_gemm_f16_ref, wick_gemm_bf16_ref;
-wick_rmsnorm_fn wick_rmsnorm_ref;
-wick_layernorm_fn wick_layernorm_ref;
-wick_binary_fn wick_add_ref, wick_mul_ref;
-wick_glu_fn wick_silu_glu_ref, wick_gelu_glu_ref, wick_gelu_tanh_glu_ref;
-wick_unary_fn wick_silu_ref, wick_gelu_ref, wick_gelu_tanh_ref, wick_sigmoid_ref, wick_tanh_ref, wick_relu_ref;
-wick_rope_fn wick_rope_half_ref, wick_rope_interleaved_ref;
-wick_dequant_row_fn wick_dequant_row_ref;
-wick_dequant_row4_fn wick_dequant_row4_ref;
-wick_widen_fn wick_widen_f16_ref, wick_widen_bf16_ref;
-wick_kv_store_fn wick_kv_store_f16_ref, wick_kv_store_f32_ref;
-wick_attend_fn wick_attend_f16_ref, wick_attend_f32_ref;
+/* Every kernel that levels other than the reference have too: the field of wick_kernels and its type. Function names are
+ * wick_<field>_<level>. */
+#define WICK_INTEGER_KERNELS(X)                                                                                                            \
+    X(gemm_q4, wick_gemm_q4_fn)                                                                                                            \
+    X(gemm_q8, wick_gemm_q8_fn)
+#define WICK_LANES_KERNELS(X)                                                                                                              \
+    X(quantize_row, wick_quantize_row_fn)                                                                                                  \
+    X(gemm_f32, wick_gemm_float_fn)                                                                                                        \
+    X(gemm_f16, wick_gemm_float_fn)                                                                                                        \
+    X(gemm_bf16, wick_gemm_float_fn)                                                                                                       \
+    X(rmsnorm, wick_rmsnorm_fn)                                                                                                            \
+    X(layernorm, wick_layernorm_fn)                                                                                                        \
+    X(add, wick_binary_fn)                                                                                                                 \
+    X(mul, wick_binary_fn)                                                                                                                 \
+    X(silu_glu, wick_glu_fn)                                                                                                               \
+    X(gelu_glu, wick_glu_fn)                                                                                                               \
+    X(gelu_tanh_glu, wick_glu_fn)                                                                                                          \
+    X(silu, wick_unary_fn)                                                                                                                 \
+    X(gelu, wick_unary_fn)                                                                                                                 \
+    X(gelu_tanh, wick_unary_fn)                                                                                                            \
+    X(sigmoid, wick_unary_fn)                                                                                                              \
+    X(tanh, wick_unary_fn)                                                                                                                 \
+    X(relu, wick_unary_fn)                                                                                                                 \
+    X(rope_half, wick_rope_fn)                                                                                                             \
+    X(rope_interleaved, wick_rope_fn)                                                                                                      \
+    X(dequant_row, wick_dequant_row_fn)                                                                                                    \
+    X(dequant_row4, wick_dequant_row4_fn)                                                                                                  \
+    X(widen_f16, wick_widen_fn)                                                                                                            \
+    X(widen_bf16, wick_widen_fn)                                                                                                           \
+    X(kv_store_f16, wick_kv_store_fn)                                                                                                      \
+    X(attend_f16, wick_attend_fn)                                                                                                          \
+    X(attend_f32, wick_attend_fn)
+
+#define WICK_DECLARE_REF(field, type)        type wick_##field##_ref;
+#define WICK_DECLARE_AVX2(field, type)       type wick_##field##_avx2;
+#define WICK_DECLARE_AVX512VNNI(field, type) type wick_##field##_avx512vnni;
+#define WICK_DECLARE_NEON(field, type)       type wick_##field##_neon;
+#define WICK_DECLARE_DOTPROD(field, type)    type wick_##field##_dotprod;
+
+WICK_INTEGER_KERNELS(WICK_DECLARE_REF)
+WICK_LANES_KERNELS(WICK_DECLARE_REF)
+wick_kv_store_fn wick_kv_store_f32_ref;
+
+WICK_INTEGER_KERNELS(WICK_DECLARE_AVX2)
+WICK_LANES_KERNELS(WICK_DECLARE_AVX2)
+WICK_INTEGER_KERNELS(WICK_DECLARE_AVX512VNNI)
+WICK_LANES_KERNELS(WICK_DECLARE_AVX512VNNI)
+
+WICK_LANES_KERNELS(WICK_DECLARE_NEON)
+WICK_INTEGER_KERNELS(WICK_DECLARE_DOTPROD)
 
 #endif

@@ -1,0 +1,22 @@
+/* tiles_x86.h: what the integer products of the x86 levels share. */
+#ifndef WICK_KERNELS_X86_TILES_X86_H
+#define WICK_KERNELS_X86_TILES_X86_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { ROW_BLOCK = 8 }; /* tiles that pass while a panel stays in the cache */
+
+/* Four codes as one number, to be broadcast. */
+static inline __attribute__((always_inline)) int32_t codes4(const int8_t *p) {
+    int32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+/* One function per height of a tile, and the table of them. */
+#define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define TILE_TABLE                                                                                                                         \
+    { NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8, tile_9, tile_10, tile_11, tile_12 }
+
+#endif
