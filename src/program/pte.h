@@ -184,7 +184,11 @@ const wick_pte_method *wick_pte_method_find(const wick_pte *p, const char *name)
 uint32_t wick_pte_metadata(const wick_pte *p, const char *name, const wick_pte_value *out[], uint32_t max);
 bool wick_pte_named_find(const wick_pte *p, const char *key, wick_bytes *out);
 
-/* ---------------------------------------------------------------- checking meaning */
+/* ---------------------------------------------------------------- checking */
+
+/* Checks the structs themselves: index ranges, list items, instruction targets, tensor sizes against their storage. Both the
+ * reader (at the end of wick_pte_read) and the writer (before anything else) rely on it. */
+wick_status wick_pte_verify(const wick_pte *p, const char *name, wick_error *err);
 
 enum {
     /* Operators that instr.def does not know are passed over (inspect reports them). */
@@ -216,8 +220,8 @@ typedef struct wick_pte_write_options {
     void *user;
 } wick_pte_write_options;
 
-/* Size that the file will have, without producing any content. */
-wick_status wick_pte_file_size(const wick_pte *p, uint64_t *size, wick_error *err);
+/* Size that the file will have, without producing any content. Fills in the sizes of segments that are payloads. */
+wick_status wick_pte_file_size(wick_pte *p, uint64_t *size, wick_error *err);
 /* Checks, lays out, makes sure of the disk space, produces segments in parallel straight into the file, then the FlatBuffer
  * (its size does not depend on the hashes in it), flushes and renames. The bytes do not depend on the number of threads. */
 wick_status wick_pte_write(wick_pte *p, const char *path, const wick_pte_write_options *options, wick_error *err);

@@ -1,8 +1,6 @@
 /* One method of a `.pte`: its values, instructions, operators, delegates and arenas. */
 #include "program/pte_reader.h"
 
-#include "base/checked.h"
-
 /* ---------------------------------------------------------------- tensors */
 
 static void read_shape(wick_pte_reader *r, wick_fb_table t, uint32_t i_value, wick_pte_tensor *out) {
@@ -18,15 +16,11 @@ static void read_shape(wick_pte_reader *r, wick_fb_table t, uint32_t i_value, wi
         wick_fb_fail(fb, "method \"%s\": value %u: %u sizes, but a dim_order of %u", r->method, i_value, sizes.n, order.n);
         return;
     }
-    unsigned seen = 0;
     out->rank = (int)sizes.n;
     for (uint32_t i = 0; i < sizes.n; i++) {
         out->dims[i] = (int32_t)wick_load_u32(fb->data + sizes.at + 4 * i);
         out->dim_order[i] = fb->data[order.at + i];
-        if (out->dims[i] < 0) wick_fb_fail(fb, "method \"%s\": value %u: size %u is %d", r->method, i_value, i, out->dims[i]);
-        if (out->dim_order[i] < sizes.n) seen |= 1u << out->dim_order[i];
     }
-    if (seen != (1u << sizes.n) - 1) wick_fb_fail(fb, "method \"%s\": value %u: dim_order is not a permutation", r->method, i_value);
 }
 
 static void read_placement(wick_pte_reader *r, wick_fb_table t, uint32_t i_value, wick_pte_tensor *out) {
@@ -49,39 +43,12 @@ static void read_placement(wick_pte_reader *r, wick_fb_table t, uint32_t i_value
     int location = wick_fb_i8(fb, extra, 2, 0), device = wick_fb_i8(fb, extra, 3, 0);
     out->external = location == 1;
     if (location != 0 && location != 1) wick_fb_fail(fb, "method \"%s\": value %u: unknown data location %d", r->method, i_value, location);
-    if (out->external && !name.size)
-        wick_fb_fail(fb, "method \"%s\": value %u has its data in another file, but no name to find it by", r->method, i_value);
     if (device != 0)
         wick_pte_unsupported(r, "method \"%s\": value %u lives on a device of type %d, Wick runs programs for the CPU", r->method, i_value,
                              device);
 }
 
-/* The bytes that a tensor claims are there: in its arena, in the constants, in its initial values. External data is bound by
- * wick_program_open. */
-static void check_storage(wick_pte_reader *r, const wick_pte_method *m, uint32_t i_value, const wick_pte_tensor *t) {
-    uint64_t n, size;
-    wick_bytes bytes;
-    wick_fb *fb = &r->fb;
-    if (!wick_fb_ok(fb)) return;
-    if (!wick_pte_tensor_size(t, &n, &size)) {
-        wick_fb_fail(fb, "method \"%s\": value %u: its size overflows", r->method, i_value);
-        return;
-    }
-    if (t->memory_id) {
-        if (t->memory_id >= m->n_arena || !wick_in_range(t->memory_offset, size, (uint64_t)m->arena_sizes[t->memory_id]))
-            wick_fb_fail(fb, "method \"%s\": value %u: %llu bytes at %llu of arena %u lie outside it (%u arenas, %lld bytes)", r->method,
-                         i_value, (unsigned long long)size, (unsigned long long)t->memory_offset, t->memory_id, m->n_arena,
-                         t->memory_id < m->n_arena ? (long long)m->arena_sizes[t->memory_id] : 0);
-        else if (t->data_buffer_idx && !t->external && !wick_pte_initial(r->pte, t, &bytes))
-            wick_fb_fail(fb, "method \"%s\": value %u: its %llu initial bytes (entry %u of mutable data %u) are not in the file", r->method,
-                         i_value, (unsigned long long)size, t->data_buffer_idx, t->mutable_segment);
-    } else if (t->data_buffer_idx && !t->external && !wick_pte_constant(r->pte, t, &bytes)) {
-        wick_fb_fail(fb, "method \"%s\": value %u: its %llu bytes (constant %u) are not in the file", r->method, i_value,
-                     (unsigned long long)size, t->data_buffer_idx);
-    }
-}
-
-static wick_pte_tensor *read_tensor(wick_pte_reader *r, wick_fb_table t, const wick_pte_method *m, uint32_t i_value) {
+static wick_pte_tensor *read_tensor(wick_pte_reader *r, wick_fb_table t, uint32_t i_value) {
     wick_fb *fb = &r->fb;
     wick_pte_tensor *out = wick_pte_reader_array(r, 1, sizeof *out);
     if (!out) return NULL;
@@ -98,7 +65,6 @@ static wick_pte_tensor *read_tensor(wick_pte_reader *r, wick_fb_table t, const w
     if (wick_fb_i8(fb, t, 7, 0) != 0) wick_pte_unsupported(r, "method \"%s\": value %u is not a strided tensor", r->method, i_value);
     read_shape(r, t, i_value, out);
     read_placement(r, t, i_value, out);
-    check_storage(r, m, i_value, out);
     return out;
 }
 
@@ -124,7 +90,7 @@ static void read_doubles(wick_pte_reader *r, wick_fb_table t, wick_pte_value *v)
     for (uint32_t i = 0; i < items.n; i++) v->doubles[i] = wick_load_f64(r->fb.data + items.at + 8 * (size_t)i);
 }
 
-static void read_value(wick_pte_reader *r, wick_fb_table ev, const wick_pte_method *m, uint32_t i_value, wick_pte_value *v) {
+static void read_value(wick_pte_reader *r, wick_fb_table ev, uint32_t i_value, wick_pte_value *v) {
     wick_fb *fb = &r->fb;
     unsigned kind = wick_fb_u8(fb, ev, 0, 0);
     wick_fb_table t = wick_fb_subtable(fb, ev, 1);
@@ -144,7 +110,7 @@ static void read_value(wick_pte_reader *r, wick_fb_table ev, const wick_pte_meth
     case WICK_EV_INT: v->i = wick_fb_i64(fb, t, 0, 0); break;
     case WICK_EV_BOOL: v->i = wick_fb_u8(fb, t, 0, 0) != 0; break;
     case WICK_EV_DOUBLE: v->d = wick_fb_f64(fb, t, 0, 0); break;
-    case WICK_EV_TENSOR: v->tensor = read_tensor(r, t, m, i_value); break;
+    case WICK_EV_TENSOR: v->tensor = read_tensor(r, t, i_value); break;
     case WICK_EV_STRING: v->s = wick_pte_reader_text(r, wick_fb_string(fb, t, 0), "a string"); break;
     case WICK_EV_INT_LIST: read_items(r, t, 8, v); break;
     case WICK_EV_DOUBLE_LIST: read_doubles(r, t, v); break;
@@ -154,29 +120,11 @@ static void read_value(wick_pte_reader *r, wick_fb_table ev, const wick_pte_meth
     }
 }
 
-/* Lists name other values: integers or tensors; an optional tensor that is a Null value becomes -1. */
-static void check_list(wick_pte_reader *r, const wick_pte_method *m, uint32_t i_value) {
-    wick_pte_value *v = &m->values[i_value];
-    bool optional = v->kind == WICK_EV_OPTIONAL_TENSOR_LIST;
-    if (v->kind != WICK_EV_INT_LIST && v->kind != WICK_EV_TENSOR_LIST && !optional) return;
-    wick_evalue_kind want = v->kind == WICK_EV_INT_LIST ? WICK_EV_INT : WICK_EV_TENSOR;
-    for (uint32_t i = 0; i < v->n; i++) {
-        int64_t item = v->items[i];
-        if (optional && item == -1) continue;
-        if (item < 0 || item >= m->n_value) {
-            wick_fb_fail(&r->fb, "method \"%s\": value %u: list item %u is value %lld, the method has %u values", r->method, i_value, i,
-                         (long long)item, m->n_value);
-            return;
-        }
-        wick_evalue_kind kind = m->values[item].kind;
-        if (optional && kind <= WICK_EV_NULL)
-            v->items[i] = -1;
-        else if (kind != want) {
-            wick_fb_fail(&r->fb, "method \"%s\": value %u: list item %u is not %s", r->method, i_value, i,
-                         want == WICK_EV_INT ? "an integer" : "a tensor");
-            return;
-        }
-    }
+/* An optional tensor may also be written as a Null value: it becomes -1, as in lists that leave it out. */
+static void drop_nulls(const wick_pte_method *m, wick_pte_value *v) {
+    if (v->kind != WICK_EV_OPTIONAL_TENSOR_LIST) return;
+    for (uint32_t i = 0; i < v->n; i++)
+        if (v->items[i] >= 0 && v->items[i] < m->n_value && m->values[v->items[i]].kind <= WICK_EV_NULL) v->items[i] = -1;
 }
 
 static void read_values(wick_pte_reader *r, wick_fb_table plan, wick_pte_method *m) {
@@ -184,20 +132,14 @@ static void read_values(wick_pte_reader *r, wick_fb_table plan, wick_pte_method 
     m->values = wick_pte_reader_array(r, v.n, sizeof *m->values);
     if (!m->values) return;
     m->n_value = v.n;
-    for (uint32_t i = 0; i < v.n && wick_fb_ok(&r->fb); i++) read_value(r, wick_fb_vec_table(&r->fb, v, i), m, i, &m->values[i]);
-    for (uint32_t i = 0; i < v.n && wick_fb_ok(&r->fb); i++) check_list(r, m, i);
+    for (uint32_t i = 0; i < v.n && wick_fb_ok(&r->fb); i++) read_value(r, wick_fb_vec_table(&r->fb, v, i), i, &m->values[i]);
+    for (uint32_t i = 0; i < v.n && wick_fb_ok(&r->fb); i++) drop_nulls(m, &m->values[i]);
 }
 
 /* ---------------------------------------------------------------- instructions */
 
-static bool index_ok(wick_pte_reader *r, uint32_t i_instr, const char *what, int32_t index, uint32_t n) {
-    if (index >= 0 && (uint32_t)index < n) return true;
-    wick_fb_fail(&r->fb, "method \"%s\": instruction %u names %s %d, there are %u", r->method, i_instr, what, index, n);
-    return false;
-}
-
-static void read_instr(wick_pte_reader *r, wick_fb_table t, const wick_pte_method *m, uint32_t i_instr, uint32_t first, uint32_t n_instr,
-                       wick_pte_instr *in) {
+/* first: number of the chain's first instruction in the method's list. */
+static void read_instr(wick_pte_reader *r, wick_fb_table t, uint32_t i_instr, uint32_t first, uint32_t n_instr, wick_pte_instr *in) {
     wick_fb *fb = &r->fb;
     unsigned kind = wick_fb_u8(fb, t, 0, 0);
     wick_fb_table a = wick_fb_subtable(fb, t, 1);
@@ -208,24 +150,14 @@ static void read_instr(wick_pte_reader *r, wick_fb_table t, const wick_pte_metho
     in->index = wick_fb_i32(fb, a, 0, 0);
     switch (in->kind) {
     case WICK_IK_KERNEL:
-    case WICK_IK_DELEGATE:
-        if (in->kind == WICK_IK_KERNEL ? !index_ok(r, i_instr, "operator", in->index, m->n_operator)
-                                       : !index_ok(r, i_instr, "delegate", in->index, m->n_delegate))
-            return;
-        in->args = wick_pte_reader_indices(r, a, 1, m->n_value, &in->n_arg, "the arguments of an instruction");
-        break;
-    case WICK_IK_MOVE:
-        in->target = wick_fb_i32(fb, a, 1, 0);
-        if (index_ok(r, i_instr, "value", in->index, m->n_value)) index_ok(r, i_instr, "value", in->target, m->n_value);
-        break;
+    case WICK_IK_DELEGATE: in->args = wick_pte_reader_indices(r, a, 1, &in->n_arg); break;
+    case WICK_IK_MOVE: in->target = wick_fb_i32(fb, a, 1, 0); break;
     case WICK_IK_JUMP_FALSE:
         in->target = wick_fb_i32(fb, a, 1, 0);
-        /* To just behind the last instruction: the end. */
-        if (index_ok(r, i_instr, "value", in->index, m->n_value))
-            index_ok(r, i_instr, "as its destination instruction", in->target, n_instr + 1);
-        in->target += (int32_t)first;
+        /* Within its chain, or just behind it: its end. */
+        in->target = in->target < 0 || (uint32_t)in->target > n_instr ? -1 : in->target + (int32_t)first;
         break;
-    case WICK_IK_FREE: index_ok(r, i_instr, "value", in->index, m->n_value); break;
+    case WICK_IK_FREE: break;
     }
 }
 
@@ -245,7 +177,7 @@ static void read_chains(wick_pte_reader *r, wick_fb_table plan, wick_pte_method 
     for (uint32_t i = 0; i < chains.n && wick_fb_ok(fb); i++) {
         wick_fb_vector v = wick_fb_vec(fb, wick_fb_vec_table(fb, chains, i), 2, 4, WICK_MAX_INSTRUCTIONS);
         for (uint32_t k = 0; k < v.n && wick_fb_ok(fb); k++)
-            read_instr(r, wick_fb_vec_table(fb, v, k), m, at + k, at, v.n, &m->instrs[at + k]);
+            read_instr(r, wick_fb_vec_table(fb, v, k), at + k, at, v.n, &m->instrs[at + k]);
         at += v.n;
     }
 }
@@ -272,10 +204,8 @@ static void read_delegate(wick_pte_reader *r, wick_fb_table t, uint32_t i_delega
     d->inline_data = location == 0;
     d->index = wick_fb_u32(fb, data, 1, 0);
     if (!wick_fb_ok(fb)) return;
-    uint32_t n = d->inline_data ? r->pte->n_inline : r->pte->n_segment;
-    if (!data.at || location < 0 || location > 1 || d->index >= n) {
-        wick_fb_fail(fb, "method \"%s\": delegate %u has its data in %s %u, there are %u", r->method, i_delegate,
-                     d->inline_data ? "inline blob" : "segment", d->index, n);
+    if (!data.at || location < 0 || location > 1) {
+        wick_fb_fail(fb, "method \"%s\": delegate %u has no data", r->method, i_delegate);
         return;
     }
     wick_fb_vector specs = wick_fb_vec(fb, t, 2, 4, WICK_MAX_VALUES);
@@ -305,10 +235,7 @@ static void read_arenas(wick_pte_reader *r, wick_fb_table plan, wick_pte_method 
     m->arena_sizes = wick_pte_reader_array(r, v.n, sizeof *m->arena_sizes);
     if (!m->arena_sizes) return;
     m->n_arena = v.n;
-    for (uint32_t i = 0; i < v.n; i++) {
-        m->arena_sizes[i] = (int64_t)wick_load_u64(fb->data + v.at + 8 * (size_t)i);
-        if (m->arena_sizes[i] < 0) wick_fb_fail(fb, "method \"%s\": arena %u has %lld bytes", r->method, i, (long long)m->arena_sizes[i]);
-    }
+    for (uint32_t i = 0; i < v.n; i++) m->arena_sizes[i] = (int64_t)wick_load_u64(fb->data + v.at + 8 * (size_t)i);
     for (uint32_t i = 0; i < devices.n && wick_fb_ok(fb); i++) {
         int device = wick_fb_i8(fb, wick_fb_vec_table(fb, devices, i), 1, 0);
         if (device)
@@ -319,15 +246,14 @@ static void read_arenas(wick_pte_reader *r, wick_fb_table plan, wick_pte_method 
 void wick_pte_read_method(wick_pte_reader *r, wick_fb_table plan, wick_pte_method *m) {
     wick_fb *fb = &r->fb;
     m->name = wick_pte_reader_text(r, wick_fb_string(fb, plan, 0), "the name of a method");
-    if (m->name && (!m->name[0] || strlen(m->name) > WICK_MAX_KEY)) wick_fb_fail(fb, "a method has a name of %zu bytes", strlen(m->name));
     r->method = m->name ? m->name : "";
     wick_fb_table meta = wick_fb_subtable(fb, plan, 1);
     m->container_in = wick_pte_reader_text(r, wick_fb_string(fb, meta, 0), "container metadata");
     m->container_out = wick_pte_reader_text(r, wick_fb_string(fb, meta, 1), "container metadata");
     read_arenas(r, plan, m);
     read_values(r, plan, m);
-    m->inputs = wick_pte_reader_indices(r, plan, 3, m->n_value, &m->n_input, "the inputs");
-    m->outputs = wick_pte_reader_indices(r, plan, 4, m->n_value, &m->n_output, "the outputs");
+    m->inputs = wick_pte_reader_indices(r, plan, 3, &m->n_input);
+    m->outputs = wick_pte_reader_indices(r, plan, 4, &m->n_output);
     read_operators(r, plan, m);
     read_delegates(r, plan, m);
     read_chains(r, plan, m);

@@ -33,17 +33,11 @@ char *wick_pte_reader_text(wick_pte_reader *r, wick_bytes s, const char *what) {
     return copy;
 }
 
-int32_t *wick_pte_reader_indices(wick_pte_reader *r, wick_fb_table t, int id, uint32_t n_value, uint32_t *n, const char *what) {
+int32_t *wick_pte_reader_indices(wick_pte_reader *r, wick_fb_table t, int id, uint32_t *n) {
     wick_fb_vector v = wick_fb_vec(&r->fb, t, id, 4, UINT32_MAX);
     int32_t *items = wick_pte_reader_array(r, v.n, sizeof *items);
     if (!items) return NULL;
-    for (uint32_t i = 0; i < v.n; i++) {
-        items[i] = (int32_t)wick_load_u32(r->fb.data + v.at + 4 * (size_t)i);
-        if (items[i] < 0 || (uint32_t)items[i] >= n_value) {
-            wick_fb_fail(&r->fb, "method \"%s\": %s: item %u is value %d, the method has %u values", r->method, what, i, items[i], n_value);
-            return NULL;
-        }
-    }
+    for (uint32_t i = 0; i < v.n; i++) items[i] = (int32_t)wick_load_u32(r->fb.data + v.at + 4 * (size_t)i);
     *n = v.n;
     return items;
 }
@@ -101,15 +95,13 @@ static void read_segments(wick_pte_reader *r, wick_fb_table root, wick_bytes fil
     p->n_segment = v.n;
 }
 
-static void read_offsets(wick_pte_reader *r, wick_fb_table t, wick_pte_offsets *out, const char *what) {
+static void read_offsets(wick_pte_reader *r, wick_fb_table t, wick_pte_offsets *out) {
     wick_fb_vector v = wick_fb_vec(&r->fb, t, 1, 8, UINT32_MAX);
     out->segment = wick_fb_u32(&r->fb, t, 0, 0);
     out->offsets = wick_pte_reader_array(r, v.n, sizeof *out->offsets);
     if (!out->offsets) return;
     out->n = v.n;
     for (uint32_t i = 0; i < v.n; i++) out->offsets[i] = wick_load_u64(r->fb.data + v.at + 8 * (size_t)i);
-    if (v.n > 1 && out->segment >= r->pte->n_segment)
-        wick_fb_fail(&r->fb, "%s is segment %u, the file has %u segments", what, out->segment, r->pte->n_segment);
 }
 
 static wick_bytes *read_blobs(wick_pte_reader *r, wick_fb_table root, int id, uint32_t *n) {
@@ -126,12 +118,11 @@ static wick_bytes *read_blobs(wick_pte_reader *r, wick_fb_table root, int id, ui
 static void read_data(wick_pte_reader *r, wick_fb_table root) {
     wick_fb *fb = &r->fb;
     wick_pte *p = r->pte;
-    read_offsets(r, wick_fb_subtable(fb, root, 5), &p->constants, "the constant segment");
+    read_offsets(r, wick_fb_subtable(fb, root, 5), &p->constants);
     p->has_constant_segment = p->constants.n > 0;
     wick_fb_vector v = wick_fb_vec(fb, root, 6, 4, WICK_MAX_SEGMENTS);
     p->mutables = wick_pte_reader_array(r, v.n, sizeof *p->mutables);
-    for (uint32_t i = 0; p->mutables && i < v.n && wick_fb_ok(fb); i++)
-        read_offsets(r, wick_fb_vec_table(fb, v, i), &p->mutables[i], "a mutable data segment");
+    for (uint32_t i = 0; p->mutables && i < v.n && wick_fb_ok(fb); i++) read_offsets(r, wick_fb_vec_table(fb, v, i), &p->mutables[i]);
     p->n_mutable = v.n;
     p->constant_buffers = read_blobs(r, root, 2, &p->n_constant_buffer);
     p->inline_blobs = read_blobs(r, root, 3, &p->n_inline);
@@ -148,14 +139,9 @@ static void read_named(wick_pte_reader *r, wick_fb_table root) {
         named->key = wick_pte_reader_text(r, wick_fb_string(fb, t, 0), "the key of named data");
         named->segment = wick_fb_u32(fb, t, 1, 0);
         if (!wick_fb_ok(fb)) return;
-        size_t size = strlen(named->key);
-        if (size == 0 || size > WICK_MAX_KEY)
-            wick_fb_fail(fb, "named data %u has a key of %zu bytes, expected 1 to %d", i, size, WICK_MAX_KEY);
-        else if (named->segment >= p->n_segment)
-            wick_fb_fail(fb, "named data \"%s\" is segment %u, the file has %u segments", named->key, named->segment, p->n_segment);
-        else if (wick_table_get(&p->named_by_key, named->key, size, NULL))
-            wick_fb_fail(fb, "named data \"%s\" occurs twice", named->key);
-        else if (!wick_table_set(&p->named_by_key, named->key, size, i))
+        if (wick_table_get(&p->named_by_key, named->key, strlen(named->key), NULL))
+            wick_fb_fail(fb, "named data \"%.100s\" occurs twice", named->key);
+        else if (!wick_table_set(&p->named_by_key, named->key, strlen(named->key), i))
             fb->status = wick_fail_nomem(fb->err);
     }
     p->n_named = v.n;
@@ -176,11 +162,8 @@ static void read_program(wick_pte_reader *r, wick_bytes file) {
     p->methods = wick_pte_reader_array(r, v.n, sizeof *p->methods);
     for (uint32_t i = 0; p->methods && i < v.n && wick_fb_ok(fb); i++) {
         wick_pte_read_method(r, wick_fb_vec_table(fb, v, i), &p->methods[i]);
-        if (!wick_fb_ok(fb)) return;
-        if (wick_pte_method_find(p, p->methods[i].name)) wick_fb_fail(fb, "two methods are called \"%s\"", p->methods[i].name);
         p->n_method = i + 1;
     }
-    if (!v.n) wick_fb_fail(fb, "the program has no methods");
 }
 
 wick_status wick_pte_read(wick_bytes file, const char *name, wick_pte *out, wick_error *err) {
@@ -192,6 +175,7 @@ wick_status wick_pte_read(wick_bytes file, const char *name, wick_pte *out, wick
     /* A file written by any FlatBuffers builder visits each byte about twice; sharing of strings and tables gets some room. */
     r.fb = (wick_fb){file.data, (size_t)out->flatbuffer_size, 8 * out->flatbuffer_size + 4096, name, err, WICK_OK};
     read_program(&r, file);
+    if (wick_fb_ok(&r.fb)) r.fb.status = wick_pte_verify(out, name, err);
     if (!wick_fb_ok(&r.fb)) wick_pte_release(out);
     return r.fb.status;
 }

@@ -18,8 +18,8 @@ void wick_pte_unsupported(wick_pte_reader *r, const char *format, ...) WICK_PRIN
 void *wick_pte_reader_array(wick_pte_reader *r, size_t count, size_t size);
 /* A terminated copy of a string field; "" if it is absent. `what` names it in messages. */
 char *wick_pte_reader_text(wick_pte_reader *r, wick_bytes s, const char *what);
-/* A vector of i32 that are all below n_value, and not negative. */
-int32_t *wick_pte_reader_indices(wick_pte_reader *r, wick_fb_table t, int id, uint32_t n_value, uint32_t *n, const char *what);
+/* A vector of i32. */
+int32_t *wick_pte_reader_indices(wick_pte_reader *r, wick_fb_table t, int id, uint32_t *n);
 
 void wick_pte_read_method(wick_pte_reader *r, wick_fb_table t, wick_pte_method *m);
 
