@@ -1,0 +1,49 @@
+/* Layout: steps that move nothing. */
+#include "raise/raise_int.h"
+
+static bool match_copy(wick_raiser *r, const wick_node *n, wick_match *m) {
+    (void)m;
+    return !n->writes_state && wick_r_value(r, n->out)->dtype == wick_r_value(r, wick_r_in(r, n, 0))->dtype;
+}
+
+static wick_value_id build_same(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    (void)m;
+    return wick_r_in(r, n, 0);
+}
+
+/* Dimensions of one element may change places: the elements keep their order. */
+static bool match_permute(wick_raiser *r, const wick_node *n, wick_match *m) {
+    (void)m;
+    const wick_value *x = wick_r_value(r, wick_r_in(r, n, 0));
+    int last = -1;
+    for (int i = 0; i < x->rank; i++) {
+        int from = n->attrs.fine.perm[i];
+        if (wick_dim_equal(x->dims[from], wick_dim_const(1))) continue;
+        if (from < last) return false;
+        last = from;
+    }
+    return true;
+}
+
+static wick_value_id build_view(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    (void)m;
+    return wick_r_like(r, wick_r_in(r, n, 0), n->out);
+}
+
+static bool match_view_of_view(wick_raiser *r, const wick_node *n, wick_match *m) {
+    (void)m;
+    wick_value_id in = wick_r_in(r, n, 0);
+    return wick_r_is(r, in, WICK_OP_f_view) || wick_r_same_dims(wick_r_value(r, in), wick_r_value(r, n->out));
+}
+
+static bool match_cat(wick_raiser *r, const wick_node *n, wick_match *m) {
+    (void)r, (void)m;
+    return n->n_in == 1;
+}
+
+const wick_pattern wick_pat_layout[] = {
+    {"copy", WICK_OP_f_copy, match_copy, build_same},          {"cast", WICK_OP_f_cast, match_copy, build_same},
+    {"permute", WICK_OP_f_permute, match_permute, build_view}, {"view of view", WICK_OP_f_view, match_view_of_view, build_view},
+    {"cat of one", WICK_OP_f_cat, match_cat, build_same},
+};
+const size_t wick_n_pat_layout = sizeof wick_pat_layout / sizeof *wick_pat_layout;

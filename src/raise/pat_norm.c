@@ -1,0 +1,113 @@
+/* Norms: x * rsqrt(mean(x^2) + eps), then the weight. The mean is mean.out, or a product with a row of 1/K whose bias is eps. */
+#include "raise/raise_int.h"
+
+static int64_t last_dim(const wick_value *v) { return v->rank && wick_dim_is_const(v->dims[v->rank - 1]) ? v->dims[v->rank - 1].c : 0; }
+
+/* The operand whose square (x*x or square(x)) v is; -1: none. */
+static wick_value_id root_of_square(const wick_raiser *r, wick_value_id v) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_square);
+    if (n) return wick_r_in(r, n, 0);
+    n = wick_r_made_by(r, v, WICK_OP_f_mul);
+    if (!n || n->n_in != 2 || wick_r_strip(r, wick_r_in(r, n, 0)) != wick_r_strip(r, wick_r_in(r, n, 1))) return -1;
+    return wick_r_in(r, n, 0);
+}
+
+/* v = a + number, in any of the ways that programs write it. */
+static bool plus_number(const wick_raiser *r, wick_value_id v, wick_value_id *a, double *number) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_add);
+    double alpha = n ? n->attrs.fine.number : 0;
+    if (!n) return false;
+    *a = wick_r_in(r, n, 0);
+    if (n->n_in == 1) {
+        *number = alpha;
+        return true;
+    }
+    if (wick_r_scalar(r, wick_r_in(r, n, 1), number)) {
+        *number *= alpha;
+        return true;
+    }
+    *a = wick_r_in(r, n, 1);
+    return alpha == 1 && wick_r_scalar(r, wick_r_in(r, n, 0), number);
+}
+
+/* v = mean(square over its last dimension) + eps. */
+static bool mean_square(const wick_raiser *r, wick_value_id v, wick_value_id *square, double *eps) {
+    wick_value_id mean;
+    double filter;
+    if (plus_number(r, v, &mean, eps)) {
+        const wick_node *n = wick_r_made_by(r, mean, WICK_OP_f_mean);
+        if (!n) return false;
+        *square = wick_r_in(r, n, 0);
+        return true;
+    }
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_linear);
+    if (!n || n->n_in != 3 || last_dim(wick_r_value(r, n->out)) != 1) return false;
+    *square = wick_r_in(r, n, 0);
+    int64_t k = last_dim(wick_r_value(r, *square));
+    wick_value_id w = wick_r_in(r, n, 1), bias = wick_r_in(r, n, 2);
+    return k > 0 && bias >= 0 && wick_r_scalar(r, bias, eps) && wick_r_uniform(r->g, w, &filter) &&
+           filter == (double)(float)(1.0 / (double)k);
+}
+
+/* Groups of d neighbours: r has one number where x has d. */
+static bool one_per_group(const wick_value *x, const wick_value *r, int64_t d) {
+    if (x->rank != r->rank || last_dim(x) != d || last_dim(r) != 1) return false;
+    for (int i = 0; i + 1 < x->rank; i++)
+        if (!wick_dim_equal(x->dims[i], r->dims[i])) return false;
+    return true;
+}
+
+/* v[0]: x; n[0]: groups; number[0]: eps */
+static bool match_rms(wick_raiser *r, const wick_node *n, wick_match *m) {
+    for (int i = 0; n->n_in == 2 && i < 2; i++) {
+        wick_value_id x = wick_r_in(r, n, i), scale = wick_r_in(r, n, 1 - i), square = -1;
+        const wick_node *rsqrt = wick_r_made_by(r, scale, WICK_OP_f_rsqrt);
+        wick_dim n_row;
+        int64_t width;
+        if (!rsqrt || !mean_square(r, wick_r_in(r, rsqrt, 0), &square, &m->number[0])) continue;
+        wick_value_id root = root_of_square(r, square);
+        int64_t d = last_dim(wick_r_value(r, square));
+        if (root < 0 || wick_r_strip(r, root) != wick_r_strip(r, x) || d < 1) continue;
+        if (!one_per_group(wick_r_value(r, x), wick_r_value(r, scale), d) || !wick_r_rows(wick_r_value(r, x), &n_row, &width)) continue;
+        m->v[0] = x;
+        m->n[0] = width / d;
+        return width % d == 0;
+    }
+    return false;
+}
+
+static wick_value_id build_rms(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    wick_attrs attrs = {.norm = {.eps = (float)m->number[0], .n_group = m->n[0]}};
+    wick_value_id y = wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){wick_r_as_rows(r, m->v[0]), -1});
+    return wick_r_like(r, y, n->out);
+}
+
+/* A norm without weight, times a row of constants as wide as its groups. v[0]: the norm's x, v[1]: w */
+static bool match_weight(wick_raiser *r, const wick_node *n, wick_match *m) {
+    for (int i = 0; n->n_in == 2 && i < 2; i++) {
+        wick_value_id y = wick_r_in(r, n, i), w = wick_r_in(r, n, 1 - i);
+        const wick_node *norm = wick_r_made_by(r, y, WICK_OP_rmsnorm);
+        if (!norm || wick_r_in(r, norm, 1) >= 0) continue;
+        m->v[0] = wick_r_in(r, norm, 0);
+        m->n[0] = norm->attrs.norm.n_group;
+        m->number[0] = (double)norm->attrs.norm.eps;
+        int64_t d = wick_value_width(wick_r_value(r, norm->out)) / m->n[0];
+        if (!wick_r_is_vector(r, w, d) || last_dim(wick_r_value(r, y)) != d) continue;
+        m->v[1] = w;
+        m->n[1] = d;
+        return true;
+    }
+    return false;
+}
+
+static wick_value_id build_weight(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    wick_attrs attrs = {.norm = {.eps = (float)m->number[0], .n_group = m->n[0]}};
+    wick_value_id w = wick_r_vector(r, m->v[1], m->n[1]);
+    return wick_r_like(r, wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){m->v[0], w}), n->out);
+}
+
+const wick_pattern wick_pat_norm[] = {
+    {"rmsnorm", WICK_OP_f_mul, match_rms, build_rms},
+    {"its weight", WICK_OP_f_mul, match_weight, build_weight},
+};
+const size_t wick_n_pat_norm = sizeof wick_pat_norm / sizeof *wick_pat_norm;
