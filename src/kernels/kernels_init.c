@@ -13,6 +13,9 @@ void wick_kernels_init(wick_kernels *k, uint32_t cpu_mask) {
     k->kv_store_f32 = wick_kv_store_f32_ref;
 #if defined(__x86_64__)
     if (!(cpu_mask & WICK_CPU_AVX2)) return;
+    k->level = "avx2";
+    WICK_INTEGER_KERNELS(USE_AVX2)
+    WICK_LANES_KERNELS(USE_AVX2)
     if (!(cpu_mask & WICK_CPU_AVX512VNNI)) return;
     k->level = "avx512vnni";
     WICK_INTEGER_KERNELS(USE_AVX512VNNI)

@@ -25,8 +25,9 @@
  *   v_keep(bits, a)           lanes whose bit is set, else 0;  v_pick(bits, a, b): a where the bit is set, else b
  *   v_tree(a)                 the tree of kernel_math.h;  v_top(a): the largest lane (any NaN may be dropped)
  *   v_prefetch(p)             into the second cache level
- *   LANES_FLOAT_ROWS, LANES_FLOAT_PANELS    tile of the float products
- *   LANES_ATTEND_ROWS, LANES_ATTEND_CHUNKS(R)  tile of attention: rows, and vectors per row at a time
+ *   LANES_ROWS                most rows of a tile (6 or 12)
+ *   LANES_FLOAT_PANELS        panels of a tile of the float products (1 or 2)
+ *   LANES_ATTEND_CHUNKS(R)    vectors per row that a tile of R rows of attention works on at a time (1, 2 or 4)
  *   LEVEL(name)               the function's name at this level */
 #ifndef WICK_KERNELS_LANES_H
 #define WICK_KERNELS_LANES_H

@@ -40,9 +40,9 @@ typedef struct attend_tile {
     float scale;
     float *m, *l, *o;
     int64_t o_stride;
-    key_range seen[LANES_ATTEND_ROWS];
-    float p[LANES_ATTEND_ROWS][WICK_KEY_BLOCK]; /* scores, then probabilities */
-    float c[16];                                /* factor of the old state */
+    key_range seen[LANES_ROWS];
+    float p[LANES_ROWS][WICK_KEY_BLOCK]; /* scores, then probabilities */
+    float c[16];                         /* factor of the old state */
 } attend_tile;
 
 /* C groups of 16 keys from group g on. */
@@ -51,7 +51,7 @@ INLINE void score_chunks(number_kind kind, int R, int C, attend_tile *t, int g) 
     const float *q = t->q;
     const int64_t q_stride = t->q_stride;
     const uint8_t *k[4];
-    vf s[4 * LANES_ATTEND_ROWS];
+    vf s[4 * LANES_ROWS];
     UNROLL(4)
     for (int c = 0; c < C; c++) k[c] = t->k + (g + c) * d * line;
     UNROLL(48)
@@ -121,7 +121,7 @@ INLINE void value_chunks(number_kind kind, int R, int C, int n, const attend_til
                          int64_t i) {
     const int64_t d = t->d, size = (int64_t)number_size(kind), o_stride = t->o_stride;
     float *o = t->o + row * o_stride + i;
-    vf acc[4 * LANES_ATTEND_ROWS];
+    vf acc[4 * LANES_ROWS];
     UNROLL(12)
     for (int r = 0; r < R; r++) {
         UNROLL(4)
@@ -176,10 +176,10 @@ EACH_ROWS(DEFINE_TILE, NUMBER_F32, f32)
 EACH_ROWS(DEFINE_TILE, NUMBER_F16, f16)
 #define SCORE_ENTRY(kind, name, R) score_##name##_##R,
 #define VALUE_ENTRY(kind, name, R) value_##name##_##R,
-static score_fn *const score_table[2][LANES_ATTEND_ROWS + 1] = {{NULL, EACH_ROWS(SCORE_ENTRY, NUMBER_F32, f32)},
-                                                                {NULL, EACH_ROWS(SCORE_ENTRY, NUMBER_F16, f16)}};
-static value_fn *const value_table[2][LANES_ATTEND_ROWS + 1] = {{NULL, EACH_ROWS(VALUE_ENTRY, NUMBER_F32, f32)},
-                                                                {NULL, EACH_ROWS(VALUE_ENTRY, NUMBER_F16, f16)}};
+static score_fn *const score_table[2][LANES_ROWS + 1] = {{NULL, EACH_ROWS(SCORE_ENTRY, NUMBER_F32, f32)},
+                                                         {NULL, EACH_ROWS(SCORE_ENTRY, NUMBER_F16, f16)}};
+static value_fn *const value_table[2][LANES_ROWS + 1] = {{NULL, EACH_ROWS(VALUE_ENTRY, NUMBER_F32, f32)},
+                                                         {NULL, EACH_ROWS(VALUE_ENTRY, NUMBER_F16, f16)}};
 
 /* ---------------------------------------------------------------- a block */
 
@@ -248,7 +248,7 @@ static void widen_block(const uint16_t *k, const uint16_t *v, int64_t d, int end
 
 INLINE void attend(number_kind kind, const wick_attend_args *a, float *scratch) {
     attend_tile t = {.q_stride = a->q_stride, .d = a->d, .scale = a->scale, .o_stride = a->o_stride};
-    const int n_tile = (a->n_row + LANES_ATTEND_ROWS - 1) / LANES_ATTEND_ROWS;
+    const int n_tile = (a->n_row + LANES_ROWS - 1) / LANES_ROWS;
     key_range seen[WICK_ATTEND_ROWS];
     for (int r = 0; r < a->n_row; r++) {
         a->m[r] = -INFINITY;

@@ -1,6 +1,6 @@
 /* lanes_gemm.h: products with float weights, sixteen columns per vector. A template: see lanes.h.
  *
- * Tile: up to LANES_FLOAT_ROWS rows x 1 or LANES_FLOAT_PANELS panels; the accumulators stay in registers over the whole of K,
+ * Tile: up to LANES_ROWS rows x 1 or LANES_FLOAT_PANELS panels; the accumulators stay in registers over the whole of K,
  * as the definition wants one chain per element. With two panels every broadcast of x feeds two fmas, which matters where a
  * core has two fma units and two load ports. */
 #ifndef WICK_KERNELS_LANES_GEMM_H
@@ -22,7 +22,7 @@ typedef struct float_job {
 INLINE void float_tile(number_kind kind, int R, int P, const float_job *job) {
     const float_job j = *job;
     const int64_t line = (int64_t)(WICK_PANEL * number_size(kind));
-    vf acc[LANES_FLOAT_ROWS * LANES_FLOAT_PANELS];
+    vf acc[LANES_ROWS * LANES_FLOAT_PANELS];
     UNROLL(24)
     for (int i = 0; i < R * P; i++) acc[i] = v_set(0);
     for (int64_t k = 0; k < j.k; k++) {
@@ -54,12 +54,12 @@ INLINE void float_tile(number_kind kind, int R, int P, const float_job *job) {
 /* gemm_<name>: its tiles, and the walk over row blocks, panels and tiles. */
 typedef void float_tile_fn(const float_job *job);
 
-static void float_walk(float_tile_fn *const table[2][LANES_FLOAT_ROWS + 1], number_kind kind, int64_t n_row, int64_t k, const float *x,
+static void float_walk(float_tile_fn *const table[2][LANES_ROWS + 1], number_kind kind, int64_t n_row, int64_t k, const float *x,
                        int64_t x_stride, int64_t n_panel, const void *panels, const float *bias, float *y, int64_t y_stride) {
     const int64_t panel_size = k * (int64_t)(WICK_PANEL * number_size(kind));
     for (int64_t r0 = 0; r0 < n_row; r0 += FLOAT_ROW_BLOCK) {
         const int64_t n = n_row - r0 < FLOAT_ROW_BLOCK ? n_row - r0 : FLOAT_ROW_BLOCK;
-        const int64_t n_tile = (n + LANES_FLOAT_ROWS - 1) / LANES_FLOAT_ROWS;
+        const int64_t n_tile = (n + LANES_ROWS - 1) / LANES_ROWS;
         for (int64_t p = 0, step; p < n_panel; p += step) {
             step = n >= 4 && n_panel - p >= LANES_FLOAT_PANELS ? LANES_FLOAT_PANELS : 1; /* few rows wait for memory: one stream */
             for (int64_t t = 0; t < n_tile; t++) {
@@ -78,7 +78,7 @@ static void float_walk(float_tile_fn *const table[2][LANES_FLOAT_ROWS + 1], numb
     }
 }
 
-#if LANES_FLOAT_ROWS == 12
+#if LANES_ROWS == 12
 #define EACH_ROWS(X, a, b)                                                                                                                 \
     X(a, b, 1) X(a, b, 2) X(a, b, 3) X(a, b, 4) X(a, b, 5) X(a, b, 6) X(a, b, 7) X(a, b, 8) X(a, b, 9) X(a, b, 10) X(a, b, 11) X(a, b, 12)
 #else
@@ -88,8 +88,8 @@ static void float_walk(float_tile_fn *const table[2][LANES_FLOAT_ROWS + 1], numb
 #define ALL_PANELS(kind, name, R) name##_tiles_##R,
 #define DEFINE_GEMM(kind, name)                                                                                                            \
     EACH_ROWS(TILE_BODY, kind, name)                                                                                                       \
-    static float_tile_fn *const name##_table[2][LANES_FLOAT_ROWS + 1] = {{NULL, EACH_ROWS(ONE_PANEL, kind, name)},                         \
-                                                                         {NULL, EACH_ROWS(ALL_PANELS, kind, name)}};                       \
+    static float_tile_fn *const name##_table[2][LANES_ROWS + 1] = {{NULL, EACH_ROWS(ONE_PANEL, kind, name)},                               \
+                                                                   {NULL, EACH_ROWS(ALL_PANELS, kind, name)}};                             \
     void LEVEL(wick_gemm_##name)(int64_t n_row, int64_t k, const float *x, int64_t x_stride, int64_t n_panel, const void *panels,          \
                                  const float *bias, float *y, int64_t y_stride) {                                                          \
         float_walk(name##_table, kind, n_row, k, x, x_stride, n_panel, panels, bias, y, y_stride);                                         \

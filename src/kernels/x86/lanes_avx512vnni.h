@@ -10,9 +10,8 @@
 #define UNROLL(n) PRAGMA(GCC unroll n) /* loops over a tile disappear: its arrays must become registers */
 
 #define LEVEL(name)            name##_avx512vnni
-#define LANES_FLOAT_ROWS       12
+#define LANES_ROWS             12
 #define LANES_FLOAT_PANELS     2
-#define LANES_ATTEND_ROWS      12
 #define LANES_ATTEND_CHUNKS(R) ((R) <= 6 ? 4 : 2) /* eight chains or more hide the latency of fma */
 
 typedef __m512 vf;
