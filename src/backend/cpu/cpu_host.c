@@ -54,5 +54,5 @@ void cpu_host(const cpu_work *w, const cpu_phase *ph) {
         s->status = wick_fail(&s->error, WICK_EINTERNAL, "the graph has fine ops and the state has no host");
     else
         s->status = s->options.host(s->options.host_user, ph->node, s->n, s->position, in, out, &s->error);
-    s->failed = s->status != WICK_OK;
+    if (s->status != WICK_OK) s->failed_phase = (size_t)(ph - w->p->phases);
 }

@@ -5,6 +5,8 @@
 
 #include "backend/cpu/cpu_plan.h"
 
+#include <stdatomic.h>
+
 /* Scratch of one thread. */
 typedef struct cpu_desk {
     uint8_t **base;       /* [n_slot]: as the shared table, but local slots point into this thread's own memory */
@@ -42,7 +44,10 @@ struct wick_backend_state {
 
     /* of the step that runs */
     int64_t n, position;
-    bool want_logits, failed;
+    bool want_logits;
+    /* The phase that failed, n_phase: none. Threads leave after the barrier of that phase: a plain flag could be seen by one
+     * thread before a phase and by another after it. */
+    _Atomic size_t failed_phase;
     wick_status status;
     wick_error error;
 };

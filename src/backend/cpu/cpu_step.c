@@ -32,7 +32,7 @@ static void run_main(const cpu_work *w, const cpu_phase *ph) {
 static void work(void *arg, int i_thread, int n_thread) {
     wick_backend_state *s = arg;
     cpu_work w = {.s = s, .p = s->p, .desk = &s->desks[i_thread], .i_thread = i_thread, .n_thread = n_thread};
-    for (size_t i = 0; i < s->p->n_phase && !s->failed; i++) {
+    for (size_t i = 0; i < s->p->n_phase && i <= s->failed_phase; i++) {
         const cpu_phase *ph = &s->p->phases[i];
         bool ops = ph->n_op && (s->want_logits || ph->ops_needed), main = s->want_logits || ph->main_needed;
         if (!ops && !main) continue;
@@ -66,9 +66,9 @@ wick_status cpu_step(wick_backend_state *s, const int32_t *tokens, int64_t n, in
     s->n = n;
     s->position = position;
     s->want_logits = want_logits;
-    s->failed = false;
+    s->failed_phase = s->p->n_phase;
     wick_pool_run(s->pool, work, s);
-    if (s->failed) {
+    if (s->failed_phase != s->p->n_phase) {
         if (err) *err = s->error;
         return s->status;
     }
