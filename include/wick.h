@@ -195,6 +195,11 @@ typedef struct wick_tokenizer wick_tokenizer;
 wick_status wick_tokenizer_open(const char *path, wick_tokenizer **out, wick_error *err);
 /* The tokenizer inside a model; WICK_ENOTFOUND if it carries none. */
 wick_status wick_tokenizer_from_model(const wick_model *model, wick_tokenizer **out, wick_error *err);
+/* A compiled tokenizer, the contents of a program's "wick.tokenizer". Borrowed where it is aligned to 8 bytes (else copied): it
+ * must outlive the tokenizer, as the model must for wick_tokenizer_from_model. */
+wick_status wick_tokenizer_from_blob(const void *blob, size_t size, wick_tokenizer **out, wick_error *err);
+/* The compiled form of any tokenizer, the same bytes for the same file; lent. */
+const void *wick_tokenizer_blob(const wick_tokenizer *tokenizer, size_t *size);
 void wick_tokenizer_free(wick_tokenizer *tokenizer);
 
 enum {
