@@ -102,6 +102,13 @@ static wick_status allocate(wick_vm *vm, wick_error *err) {
     return WICK_OK;
 }
 
+static wick_status init_delegate(wick_vm *vm, uint32_t i, wick_error *err) {
+    vm->delegates[i].x = &vm->method->delegates[i];
+    if (!vm->method->delegates[i].version)
+        return wick_fail(err, WICK_EUNSUPPORTED, "a program for %s, not for this processor", vm->method->pte->delegates[i].id);
+    return wick_vx_init(&vm->delegates[i], &vm->method->delegates[i], err);
+}
+
 wick_status wick_vm_new(const wick_program *p, const wick_program_method *method, wick_vm **out, wick_error *err) {
     wick_status status = WICK_OK;
     *out = NULL;
@@ -113,7 +120,7 @@ wick_status wick_vm_new(const wick_program *p, const wick_program_method *method
     WICK_CHECK_GOTO(allocate(vm, err));
     WICK_CHECK_GOTO(load_values(vm, err));
     for (uint32_t i = 0; i < method->pte->n_delegate; i++) {
-        status = wick_vx_init(&vm->delegates[i], &method->delegates[i], err);
+        status = init_delegate(vm, i, err);
         if (status != WICK_OK) {
             status = wick_error_context(err, status, "delegate %u of method %s", i, method->pte->name);
             goto out;
@@ -153,7 +160,7 @@ void wick_vm_reset(wick_vm *vm) {
     for (uint32_t i = 0; i < vm->n_tensor; i++) {
         wick_vt *t = &vm->tensors[i];
         wick_bytes initial;
-        if (t->pte->memory_id > 0 && wick_pte_initial(&vm->program->pte, t->pte, &initial))
+        if (t->pte->memory_id > 0 && wick_program_initial(vm->program, t->pte, &initial))
             memcpy(t->data, initial.data, initial.size < t->cap ? initial.size : t->cap);
     }
 }

@@ -65,7 +65,7 @@ static wick_status argument(wick_vm *vm, const wick_vx *d, uint32_t value, const
 }
 
 static wick_status bind_input(wick_vm *vm, wick_vx *d, uint32_t value, const wick_pte_instr *instr, wick_error *err) {
-    wick_vt *t, *v = &d->values[value];
+    wick_vt *t = NULL, *v = &d->values[value];
     WICK_TRY(argument(vm, d, value, instr, &t, err));
     if (!t->data && wick_vt_count(t))
         return wick_fail(err, WICK_EFORMAT, "delegate argument %u has no storage", d->x->values[value].external_id);
@@ -78,7 +78,7 @@ static wick_status bind_input(wick_vm *vm, wick_vx *d, uint32_t value, const wic
 
 /* Once the dims are known: resizes the program's tensor and writes straight into it. */
 static wick_status bind_output(wick_vm *vm, wick_vx *d, uint32_t value, const wick_pte_instr *instr, wick_error *err) {
-    wick_vt *t, *v = &d->values[value];
+    wick_vt *t = NULL, *v = &d->values[value];
     WICK_TRY(argument(vm, d, value, instr, &t, err));
     if (t->read_only)
         return wick_fail(err, WICK_EFORMAT, "delegate argument %u is written, but is a constant or an input",
