@@ -146,7 +146,9 @@ void wick_vm_free(wick_vm *vm) {
     wick_free(vm->arenas);
     wick_free(vm->delegates);
     wick_free(vm->integer);
-    wick_free(vm->input_space);
+    for (uint32_t i = 0; vm->own && i < vm->n_tensor; i++) wick_free_aligned(vm->own[i]);
+    wick_free(vm->own);
+    wick_free(vm->own_size);
     wick_free(vm);
 }
 
@@ -167,7 +169,8 @@ void wick_vm_reset(wick_vm *vm) {
 
 uint64_t wick_vm_size(const wick_vm *vm) {
     const wick_pte_method *m = vm->method->pte;
-    uint64_t n = vm->workspace_size + vm->scratch_size + vm->input_space_size;
+    uint64_t n = vm->workspace_size + vm->scratch_size;
+    for (uint32_t i = 0; vm->own && i < vm->n_tensor; i++) n += vm->own_size[i];
     for (uint32_t i = 1; i < m->n_arena; i++) n += vm->arenas[i] ? (uint64_t)m->arena_sizes[i] : 0;
     for (uint32_t i = 0; i < m->n_delegate; i++)
         for (uint32_t j = 0; vm->delegates[i].own_size && j < vm->delegates[i].x->n_value; j++) n += vm->delegates[i].own_size[j];

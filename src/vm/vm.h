@@ -33,15 +33,21 @@ void wick_vm_reset(wick_vm *vm);
 /* Bytes of arenas and scratch. */
 uint64_t wick_vm_size(const wick_vm *vm);
 
-/* ---- for what raise left: execution in pieces ---- */
+/* ---- for what raise left: execution in pieces ----
+ *
+ * Operands in, one instruction or delegate node, results out, in the program's order: resize an operand, take its tensor, fill it,
+ * step, take the results. Tensors share arena memory as the program planned it, so results are to be taken before the next operand is
+ * given. State in the arenas (caches) stays where it is. A vm that runs in pieces is not run whole. */
 
-/* The current tensor of a value, to be filled or read; resized within its bound by wick_vm_resize. */
-wick_status wick_vm_value(wick_vm *vm, int32_t value, wick_vm_tensor *out, wick_error *err);
+/* Makes a tensor of this shape (within its bound) that may be filled; constants and inputs get memory of their own. */
 wick_status wick_vm_resize(wick_vm *vm, int32_t value, const int32_t *dims, int rank, wick_error *err);
-/* The same for a value inside a delegate. */
-wick_status wick_vm_xnn_value(wick_vm *vm, int32_t instruction, uint32_t xnn_value, wick_vm_tensor *out, wick_error *err);
+/* The current tensor of a value; data is NULL if it has no storage yet. A constant that was not resized is not to be written. */
+wick_status wick_vm_value(wick_vm *vm, int32_t value, wick_vm_tensor *out, wick_error *err);
+/* The same for a value inside the delegate that an instruction calls. */
 wick_status wick_vm_xnn_resize(wick_vm *vm, int32_t instruction, uint32_t xnn_value, const int32_t *dims, int rank, wick_error *err);
-/* Runs all integer instructions (their operands do not depend on activations) for a step of n tokens at `position`. */
+wick_status wick_vm_xnn_value(wick_vm *vm, int32_t instruction, uint32_t xnn_value, wick_vm_tensor *out, wick_error *err);
+/* Computes every number (sizes, positions, what is calculated from them) that follows from the shape of the tokens and the position,
+ * for a step of n tokens at `position`; numbers that depend on activations stay as they are. Programs with jumps are refused. */
 wick_status wick_vm_integers(wick_vm *vm, int64_t n, int64_t position, wick_error *err);
 /* One instruction, or (xnn_node >= 0) one node of the delegate that it calls. */
 wick_status wick_vm_step(wick_vm *vm, int32_t instruction, int32_t xnn_node, wick_error *err);

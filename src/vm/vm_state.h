@@ -122,9 +122,9 @@ struct wick_vm {
     size_t workspace_size;
     uint8_t *scratch; /* of the kernel that runs */
     size_t scratch_size;
-    uint8_t *integer;     /* [n_instr]: belongs to wick_vm_integers; NULL until its first use */
-    int64_t *input_space; /* piecewise: storage of inputs without one */
-    size_t input_space_size;
+    void **own; /* [n_tensor]: storage given by wick_vm_resize to tensors that have none of their own to write; or NULL */
+    size_t *own_size;
+    uint8_t *integer; /* [n_instr]: runs in wick_vm_integers; NULL until its first use */
 };
 
 /* At least n bytes aligned to 64, contents undefined, valid until the next call; NULL: no memory. */
