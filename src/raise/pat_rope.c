@@ -8,6 +8,7 @@
  *     out[a] = x[a] * cos[i] - x[b] * sin[i],     out[b] = x[b] * cos[i] + x[a] * sin[i]      for each pair (a, b) = pair i
  *
  * with pairs (2i, 2i+1) or (i, i + n/2), lanes above n as they are, and table columns that are equal where they must be. */
+#include "base/half.h"
 #include "base/mem.h"
 #include "raise/raise_int.h"
 
@@ -78,7 +79,9 @@ static int count_lanes(const wick_value *v) {
 static bool table_rows(lane_map *m, const wick_node *n, lanes *out) {
     const wick_value *t = wick_r_value(m->r, n->in[0]), *y = wick_r_value(m->r, n->out);
     int64_t width = 1;
-    if (t->kind != WICK_VALUE_CONST || t->dtype != WICK_F32 || t->rank < 2 || n->attrs.fine.axis != 0) return false;
+    if (t->kind != WICK_VALUE_CONST || !(t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16) || t->rank < 2 ||
+        t->n_part != 1 || n->attrs.fine.axis != 0)
+        return false;
     if (!wick_dim_equal(n->attrs.fine.start, (wick_dim){0, 0, 1}) || y->dims[0].p) return false;
     for (int i = 1; i < t->rank; i++)
         if ((width *= t->dims[i].c) > MAX_LANES || width <= 0) return false;
@@ -267,7 +270,10 @@ static bool turns(const lanes *l, wick_rope_style style, int n) {
 }
 
 static float cell(const wick_value *t, int64_t width, int64_t row, int column) {
-    return wick_load_f32((const uint8_t *)t->parts[0].data.bytes + ((uint64_t)(row * width) + (uint64_t)column) * 4);
+    uint64_t i = (uint64_t)(row * width) + (uint64_t)column;
+    const uint8_t *bytes = t->parts[0].data.bytes;
+    if (t->dtype == WICK_F32) return wick_load_f32(bytes + 4 * i);
+    return t->dtype == WICK_F16 ? wick_f16_to_f32(wick_load_u16(bytes + 2 * i)) : wick_bf16_to_f32(wick_load_u16(bytes + 2 * i));
 }
 
 static int64_t table_width(const wick_value *t) {
@@ -306,7 +312,7 @@ static wick_value_id half_table(lane_map *m, const lanes *l, wick_rope_style sty
     wick_value t = g->values[first->table];
     wick_part part = t.parts[0];
     int64_t width = table_width(&t), dims[2] = {t.dims[0].c, n / 2};
-    bool window = true;
+    bool window = t.dtype == WICK_F32;
     for (int i = 1; i < n / 2; i++) {
         const term *k = pair_term(l, style, n, i, sin);
         window = window && k->column == first->column + i && k->sign == first->sign;

@@ -53,6 +53,13 @@ static const wick_value *value(const call *c, wick_value_id v) { return &c->r->g
 
 /* ---------------------------------------------------------------- views */
 
+/* The elements of x in another shape and place. A copy of state is taken: it keeps what the state holds now. */
+static wick_status copied(call *c, int out, wick_value_id x, int rank, const wick_dim *dims) {
+    if (value(c, wick_r_strip(c->r, x))->kind == WICK_VALUE_STATE)
+        return emit(c, WICK_OP_f_copy, (wick_attrs){.fine = {0}}, 1, &x, out, rank, dims);
+    return give(c, out, wick_r_view(c->r, x, rank, dims));
+}
+
 static wick_status do_view(call *c) {
     wick_value_id x;
     wick_dim dims[WICK_MAX_RANK], n;
@@ -81,7 +88,7 @@ static wick_status do_squeeze(call *c) {
     }
     for (int i = 0; i < in_rank; i++)
         if (!drop[i]) dims[rank++] = value(c, x)->dims[i];
-    return give(c, 2, wick_r_view(c->r, x, rank, dims));
+    return copied(c, 2, x, rank, dims);
 }
 
 static wick_status do_unsqueeze(call *c) {
@@ -94,10 +101,98 @@ static wick_status do_unsqueeze(call *c) {
         return wick_r_unsupported(c->r, "unsqueeze at a dimension that is not there");
     if (a < 0) a += rank + 1;
     for (int i = 0; i <= rank; i++) dims[i] = i < a ? value(c, x)->dims[i] : i == a ? wick_dim_const(1) : value(c, x)->dims[i - 1];
-    return give(c, 2, wick_r_view(c->r, x, rank + 1, dims));
+    return copied(c, 2, x, rank + 1, dims);
+}
+
+/* Copies are views of their operand here; one that changes state keeps its place (do_copy_inplace). */
+static wick_status do_same(call *c) {
+    wick_value_id x;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    int out = (int)strcspn(wick_instr_op_args(c->op), "t");
+    for (const char *l = wick_instr_op_args(c->op); *l != 't'; l++) out -= *l == '?';
+    wick_dtype dtype;
+    if (!wick_r_dtype(arg(c, out)->tensor->scalar_type, &dtype))
+        return wick_r_unsupported(c->r, "a result of a type that graphs do not have");
+    bool state = value(c, wick_r_strip(c->r, x))->kind == WICK_VALUE_STATE; /* what it holds now, not what it will hold later */
+    if (dtype == value(c, x)->dtype && !state) return give(c, out, x);
+    wick_value in = *value(c, x);
+    return emit(c, dtype == in.dtype ? WICK_OP_f_copy : WICK_OP_f_cast, (wick_attrs){.fine = {0}}, 1, &x, out, in.rank, in.dims);
+}
+
+static wick_status do_view_copy(call *c) {
+    wick_value_id x;
+    wick_dim dims[WICK_MAX_RANK], n;
+    int rank = 0;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    if (!wick_r_list_arg(c->r, c->args[1], dims, &rank) || !wick_r_numel(value(c, x)->dims, value(c, x)->rank, &n) ||
+        !wick_r_infer(n, dims, rank))
+        return wick_r_unsupported(c->r, "a view whose shape does not follow");
+    return copied(c, 2, x, rank, dims);
 }
 
 /* ---------------------------------------------------------------- structure */
+
+static wick_status permute(call *c, wick_value_id x, const int *perm, int out) {
+    wick_value in = *value(c, x);
+    wick_attrs attrs = {.fine = {0}};
+    wick_dim dims[WICK_MAX_RANK];
+    for (int i = 0; i < in.rank; i++) {
+        attrs.fine.perm[i] = perm[i];
+        dims[i] = in.dims[perm[i]];
+    }
+    return emit(c, WICK_OP_f_permute, attrs, 1, &x, out, in.rank, dims);
+}
+
+static wick_status do_permute(call *c) {
+    wick_value_id x;
+    wick_dim order[WICK_MAX_RANK];
+    int n = 0, perm[WICK_MAX_RANK];
+    unsigned seen = 0;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    int rank = value(c, x)->rank;
+    bool ok = wick_r_list_arg(c->r, c->args[1], order, &n) && n == rank;
+    for (int i = 0; ok && i < n; i++) {
+        int64_t from = order[i].c < 0 ? order[i].c + rank : order[i].c;
+        ok = wick_dim_is_const(order[i]) && from >= 0 && from < rank && !(seen & 1u << from);
+        perm[i] = (int)from;
+        seen |= ok ? 1u << from : 0;
+    }
+    return ok ? permute(c, x, perm, 2) : wick_r_unsupported(c->r, "a permutation that is none");
+}
+
+static bool axis_arg(const call *c, int i, int rank, int64_t *axis);
+
+static wick_status do_transpose(call *c) {
+    wick_value_id x;
+    int64_t a, b;
+    int perm[WICK_MAX_RANK];
+    WICK_TRY(read_args(c, 0, 1, &x));
+    int rank = value(c, x)->rank;
+    if (!axis_arg(c, 1, rank, &a) || !axis_arg(c, 2, rank, &b))
+        return wick_r_unsupported(c->r, "a transposition of dimensions that are not there");
+    for (int i = 0; i < rank; i++) perm[i] = i == a ? (int)b : i == b ? (int)a : i;
+    return permute(c, x, perm, 3);
+}
+
+/* To larger sizes where there was 1; -1 keeps a size. */
+static wick_status do_expand(call *c) {
+    wick_value_id x;
+    wick_dim dims[WICK_MAX_RANK];
+    int rank = 0;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    bool ok = wick_r_list_arg(c->r, c->args[1], dims, &rank) && rank >= in.rank;
+    for (int i = 0; ok && i < in.rank; i++) {
+        wick_dim *to = &dims[rank - in.rank + i];
+        if (wick_dim_equal(*to, wick_dim_const(-1))) *to = in.dims[i];
+        ok = wick_dim_equal(in.dims[i], *to) || wick_dim_equal(in.dims[i], wick_dim_const(1));
+    }
+    if (!ok) return wick_r_unsupported(c->r, "an expansion that does not follow");
+    wick_value wanted = {.rank = rank};
+    memcpy(wanted.dims, dims, sizeof dims);
+    if (wick_r_same_dims(&wanted, &in)) return give(c, 3, x);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 1, &x, 3, rank, dims);
+}
 
 /* A bound of a slice counted from the front. What depends on S or P is taken as it is: an end beyond the table would be a step
  * beyond the context, which the caller's contract excludes. */
@@ -164,6 +259,9 @@ static wick_status do_select(call *c) {
     return slice(c, x, axis, start, (wick_dim){start.c + 1, start.s, start.p}, 3, true);
 }
 
+/* table[position], or in general rows of a table: only the row of the position is understood. */
+static wick_status do_index(call *c);
+
 static wick_status do_cat(call *c) {
     const wick_pte_value *list = arg(c, 0);
     wick_value_id in[64];
@@ -199,6 +297,17 @@ static wick_status do_add(call *c) {
     return binary(c, c->op == WICK_I_SUB ? WICK_OP_f_sub : WICK_OP_f_add, alpha, 3);
 }
 
+/* A product or quotient with a number has one operand. */
+static wick_status do_mul_scalar(call *c) {
+    double number;
+    wick_value_id x;
+    if (!wick_r_number_arg(c->r, c->args[1], &number) || number == 0) return wick_r_unsupported(c->r, "a factor that is not known, or 0");
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    wick_attrs attrs = {.fine = {.number = c->op == WICK_I_DIV_SCALAR ? 1 / number : number}};
+    return emit(c, WICK_OP_f_mul, attrs, 1, &x, 2, in.rank, in.dims);
+}
+
 static wick_status do_mul(call *c) { return binary(c, WICK_OP_f_mul, 0, 2); }
 
 static wick_status unary(call *c, wick_op op, double number, int out) {
@@ -218,6 +327,38 @@ static wick_status do_add_scalar(call *c) {
 
 static wick_status do_rsqrt(call *c) { return unary(c, WICK_OP_f_rsqrt, 0, 1); }
 static wick_status do_sigmoid(call *c) { return unary(c, WICK_OP_f_sigmoid, 0, 1); }
+static wick_status do_neg(call *c) { return unary(c, WICK_OP_f_neg, 0, 1); }
+static wick_status do_tanh(call *c) { return unary(c, WICK_OP_f_tanh, 0, 1); }
+static wick_status do_exp(call *c) { return unary(c, WICK_OP_f_exp, 0, 1); }
+
+static wick_status do_gelu(call *c) {
+    wick_value_id x;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    wick_attrs attrs = {.fine = {.flag = strcmp(arg(c, 1)->s, "tanh") == 0}};
+    return emit(c, WICK_OP_f_gelu, attrs, 1, &x, 2, in.rank, in.dims);
+}
+
+static wick_status do_softmax(call *c) {
+    wick_value_id x;
+    int64_t axis;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    if (!axis_arg(c, 1, in.rank, &axis) || axis != in.rank - 1)
+        return wick_r_unsupported(c->r, "a softmax over something other than the last dimension");
+    return emit(c, WICK_OP_f_softmax, (wick_attrs){.fine = {0}}, 1, &x, 3, in.rank, in.dims);
+}
+
+/* a[B, M, K] times b[B, K, N] */
+static wick_status do_bmm(call *c) {
+    wick_value_id in[2];
+    WICK_TRY(read_args(c, 0, 2, in));
+    wick_value a = *value(c, in[0]), b = *value(c, in[1]);
+    if (a.rank != 3 || b.rank != 3 || !wick_dim_equal(a.dims[0], b.dims[0]) || !wick_dim_equal(a.dims[2], b.dims[1]))
+        return wick_r_unsupported(c->r, "a matrix product whose sizes do not match");
+    a.dims[2] = b.dims[2];
+    return emit(c, WICK_OP_f_matmul, (wick_attrs){.fine = {0}}, 2, in, 2, 3, a.dims);
+}
 
 /* Over the last dimension only; a result that loses the dimension is a view of the one that keeps it. */
 static wick_status do_mean(call *c) {
@@ -293,6 +434,111 @@ static wick_status do_sdpa(call *c) {
     if (!ok) return wick_r_unsupported(c->r, "an attention whose arguments do not follow");
     wick_value q = *value(c, in[0]);
     return emit(c, WICK_OP_f_sdpa, (wick_attrs){.fine = {.start = start, .number = scale, .flag = causal != 0}}, 4, in, 8, q.rank, q.dims);
+}
+
+static wick_status do_other(call *c);
+
+static wick_status do_index(call *c) {
+    const wick_pte_value *list = arg(c, 1);
+    wick_value_id table, index = -1;
+    WICK_TRY(read_args(c, 0, 1, &table));
+    if (list->n == 1 && list->items[0] >= 0) WICK_TRY(wick_r_read(c->r, (int32_t)list->items[0], &index));
+    bool row = index >= 0 && c->r->g->position >= 0 && wick_r_strip(c->r, index) == c->r->g->position && value(c, index)->rank == 1;
+    if (!row || value(c, table)->rank < 1) return do_other(c);
+    return slice(c, table, 0, (wick_dim){0, 0, 1}, (wick_dim){1, 0, 1}, 2, false);
+}
+
+/* Numbers start, start + 1, ... below end. */
+static wick_status do_arange(call *c) {
+    wick_dim start, end;
+    int64_t step;
+    if (!wick_r_int_arg(c->r, c->args[0], wick_dim_const(0), &start) || !wick_r_int_arg(c->r, c->args[1], wick_dim_const(0), &end) ||
+        !wick_r_const_arg(c->r, c->args[2], 1, &step) || step != 1)
+        return wick_r_unsupported(c->r, "a range whose bounds do not follow");
+    wick_dim n = {end.c - start.c, end.s - start.s, end.p - start.p};
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.start = start, .end = end}}, 0, NULL, 3, 1, &n);
+}
+
+/* An integer as a tensor. start: the integer, where it is one; else number. */
+static wick_status do_scalar_tensor(call *c) {
+    wick_attrs attrs = {.fine = {0}};
+    if (!wick_r_int_arg(c->r, c->args[0], wick_dim_const(0), &attrs.fine.start) && !wick_r_number_arg(c->r, c->args[0], &attrs.fine.number))
+        return wick_r_unsupported(c->r, "a number that is not known");
+    return emit(c, WICK_OP_f_other, attrs, 0, NULL, 1, 0, NULL);
+}
+
+/* Element by element, with the shape of the first operand. number: the scalar operand. */
+static wick_status do_like_first(call *c) {
+    wick_value_id in[4];
+    const char *letters = wick_instr_op_args(c->op);
+    double number = 0;
+    int n = 0, n_in = 0;
+    for (; letters[n] != 't'; n++) {
+        if (letters[n] == '?') return do_other(c);
+        if (letters[n] == 'T') WICK_TRY(read_args(c, n, 1, &in[n_in++]));
+        if (letters[n] == 'n' && !wick_r_number_arg(c->r, c->args[n], &number)) return do_other(c);
+    }
+    wick_value x = *value(c, in[0]);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.number = number}}, n_in, in, n, x.rank, x.dims);
+}
+
+static wick_status do_full_like(call *c) {
+    wick_value_id x;
+    double number;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    if (!wick_r_number_arg(c->r, c->args[1], &number)) return do_other(c);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.number = number}}, 1, &x, 3, in.rank, in.dims);
+}
+
+/* Whether anything along the last dimension is true; the dimension stays. */
+static wick_status do_any(call *c) {
+    wick_value_id x;
+    int64_t axis, keep;
+    WICK_TRY(read_args(c, 0, 1, &x));
+    wick_value in = *value(c, x);
+    if (!axis_arg(c, 1, in.rank, &axis) || axis != in.rank - 1 || !wick_r_const_arg(c->r, c->args[2], 0, &keep) || !keep)
+        return do_other(c);
+    in.dims[axis] = wick_dim_const(1);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 1, &x, 3, in.rank, in.dims);
+}
+
+/* condition ? a : b */
+static wick_status do_where(call *c) {
+    wick_value_id in[3];
+    wick_value part = {0}, whole = {0};
+    WICK_TRY(read_args(c, 0, 3, in));
+    if (!wick_r_broadcast(value(c, in[0]), value(c, in[1]), part.dims, &part.rank) ||
+        !wick_r_broadcast(&part, value(c, in[2]), whole.dims, &whole.rank))
+        return wick_r_unsupported(c->r, "operands that do not broadcast");
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 3, in, 3, whole.rank, whole.dims);
+}
+
+static wick_status do_index_put(call *c) {
+    wick_value_id in[2 + WICK_MAX_RANK] = {0};
+    const wick_pte_value *list = arg(c, 1);
+    int n = 0;
+    if (list->n > WICK_MAX_RANK) return do_other(c);
+    WICK_TRY(read_args(c, 0, 1, &in[n++]));
+    for (uint32_t i = 0; i < list->n; i++, n++) {
+        in[n] = -1;
+        if (list->items[i] >= 0) WICK_TRY(wick_r_read(c->r, (int32_t)list->items[i], &in[n]));
+    }
+    WICK_TRY(read_args(c, 2, 1, &in[n++]));
+    wick_value x = *value(c, in[0]);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, n, in, 4, x.rank, x.dims);
+}
+
+/* self.copy_(source): the place itself is written. */
+static wick_status do_copy_inplace(call *c) {
+    wick_value_id x;
+    wick_dtype dtype;
+    wick_dim dims[WICK_MAX_RANK];
+    const wick_pte_tensor *t = arg(c, 0)->tensor;
+    WICK_TRY(read_args(c, 1, 1, &x));
+    bool same = wick_r_dtype(t->scalar_type, &dtype) && value(c, x)->rank == t->rank && dtype == value(c, x)->dtype;
+    for (int i = 0; same && i < t->rank; i++) dims[i] = value(c, x)->dims[i];
+    return same ? emit(c, WICK_OP_f_copy, (wick_attrs){.fine = {0}}, 1, &x, 0, t->rank, dims) : do_other(c);
 }
 
 /* ---------------------------------------------------------------- anything else */
@@ -382,6 +628,42 @@ wick_status wick_r_instr(wick_raiser *r, wick_instr_op op, const int32_t *args, 
         [WICK_I_EMBEDDING_4BIT] = do_embedding_4bit,
         [WICK_I_UPDATE_CACHE] = do_update_cache,
         [WICK_I_CUSTOM_SDPA] = do_sdpa,
+        [WICK_I_VIEW_COPY] = do_view_copy,
+        [WICK_I_CLONE] = do_same,
+        [WICK_I_ALIAS_COPY] = do_same,
+        [WICK_I_DETACH_COPY] = do_same,
+        [WICK_I_LIFT_FRESH_COPY] = do_same,
+        [WICK_I_TO_COPY] = do_same,
+        [WICK_I_TO_DIM_ORDER_COPY] = do_same,
+        [WICK_I_CLONE_DIM_ORDER] = do_same,
+        [WICK_I_COPY_INPLACE] = do_copy_inplace,
+        [WICK_I_PERMUTE_COPY] = do_permute,
+        [WICK_I_TRANSPOSE_COPY] = do_transpose,
+        [WICK_I_EXPAND_COPY] = do_expand,
+        [WICK_I_INDEX_TENSOR] = do_index,
+        [WICK_I_INDEX_PUT] = do_index_put,
+        [WICK_I_ARANGE_START] = do_arange,
+        [WICK_I_SCALAR_TENSOR] = do_scalar_tensor,
+        [WICK_I_FULL_LIKE] = do_full_like,
+        [WICK_I_WHERE] = do_where,
+        [WICK_I_ANY] = do_any,
+        [WICK_I_MUL_SCALAR] = do_mul_scalar,
+        [WICK_I_DIV_SCALAR] = do_mul_scalar,
+        [WICK_I_NEG] = do_neg,
+        [WICK_I_TANH] = do_tanh,
+        [WICK_I_EXP] = do_exp,
+        [WICK_I_GELU] = do_gelu,
+        [WICK_I_SOFTMAX] = do_softmax,
+        [WICK_I_BMM] = do_bmm,
+        [WICK_I_EQ_SCALAR] = do_like_first,
+        [WICK_I_NE_SCALAR] = do_like_first,
+        [WICK_I_LT_SCALAR] = do_like_first,
+        [WICK_I_LE_SCALAR] = do_like_first,
+        [WICK_I_GT_SCALAR] = do_like_first,
+        [WICK_I_GE_SCALAR] = do_like_first,
+        [WICK_I_LOGICAL_NOT] = do_like_first,
+        [WICK_I_BITWISE_NOT] = do_like_first,
+        [WICK_I_REMAINDER_SCALAR] = do_like_first,
     };
     call c = {r, op, args, n_arg};
     return handlers[op] ? handlers[op](&c) : do_other(&c);
