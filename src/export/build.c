@@ -44,7 +44,8 @@ static wick_value_id linear(builder *b, wick_value_id x, const wick_weight *cons
     if (fits || w < 0 || weights[0] != &b->c->weights[WICK_ROLE_HEAD])
         w = stack(b, weights, n, fits ? b->recipe->linear : wick_scheme_fp32(), 2);
     wick_value_id bias = biases && wick_weight_present(biases[0]) ? stack(b, biases, n, wick_scheme_fp32(), 1) : -1;
-    return op(b, WICK_OP_linear, attrs, x, w, bias);
+    wick_value_id in[] = {x, w, bias}; /* an absent bias is an absent input, not a missing one: so raise writes it */
+    return b->status == WICK_OK ? wick_graph_op(b->g, WICK_OP_linear, attrs, in, 3) : -1;
 }
 
 static wick_value_id norm(builder *b, wick_value_id x, const wick_weight *w) {

@@ -191,6 +191,7 @@ static uint32_t add_node(wick_delegate *d, wick_xnn_node n, wick_xnn_value out) 
     if (failed(d)) return 0;
     if (!WICK_GROW(d->x.nodes, d->x.n_node, d->node_cap)) return no_memory(d);
     n.out = id;
+    n.out2 = WICK_XNN_NONE;
     n.debug_handle = d->x.n_node;
     d->x.nodes[d->x.n_node++] = n;
     return id;

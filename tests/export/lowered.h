@@ -8,6 +8,9 @@
 #include "support/support.h"
 
 #include "base/mem.h"
+#include "base/os.h"
+
+#include <sys/stat.h>
 
 #define STORIES "../../examples/models/stories260K/stories260K.bin"
 
@@ -41,6 +44,26 @@ static inline wick_status lowered_make(lowered *l, const char *checkpoint, const
     if (status == WICK_OK) status = wick_lower(l->graph, options, &l->program, err);
     if (status != WICK_OK) lowered_release(l);
     return status;
+}
+
+/* ---- a folder of its own, to see what an export leaves behind ---- */
+static inline const char *folder_new(const char *name) {
+    static char folder[1024];
+    snprintf(folder, sizeof folder, "%s", test_tmp(name));
+    assert_int_equal(mkdir(folder, 0700), 0);
+    return folder;
+}
+
+static inline bool count_file(void *user, const char *name) {
+    (void)name;
+    ++*(int *)user;
+    return true;
+}
+
+static inline int files_in(const char *folder) {
+    int n = 0;
+    assert_ok(wick_os_list(folder, count_file, &n, err));
+    return n;
 }
 
 #endif
