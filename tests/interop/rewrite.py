@@ -1,0 +1,79 @@
+"""rewrite.py BUILD FOLDER: every program in FOLDER, read and written again by Wick, runs the same in the stock runtime.
+
+It is written twice: with the delegates' bytes kept, and with delegates serialized anew from what Wick read of them. All files are loaded with strict verification (the default of the Python bindings), every method is run on the same inputs, in
+chunks of several tokens and of one where it has a cache, and all outputs must be equal bit for bit. Needs the Python packages executorch and
+torch. A program NAME.pte whose weights lie in NAME_weights.ptd gets them. Exit status 1 on any difference.
+"""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+
+import torch
+from executorch.extension.pybindings.portable_lib import _load_for_executorch
+import executorch.kernels.quantized                         # noqa: F401  registers quantized_decomposed kernels
+from executorch.extension.llm.custom_ops import custom_ops  # noqa: F401  registers llama kernels
+
+
+def load(path, data):
+    return _load_for_executorch(path, data) if data else _load_for_executorch(path)
+
+
+def outputs(path, data):
+    """All outputs of all methods, in a fixed order."""
+    result = []
+    names = sorted(load(path, data).method_names())
+    for name in names:
+        program = load(path, data)
+        meta = program.method_meta(name)
+        if meta.num_inputs() == 0:
+            result += program.run_method(name, [])
+            continue
+        bound, vocab = meta.input_tensor_meta(0).sizes()[1], meta.output_tensor_meta(0).sizes()[-1]
+        cache = meta.num_inputs() > 1
+        tokens = [(7 * i + 3) % min(vocab, 160) for i in range(min(bound, 24))]
+        chunks = [tokens] if not cache or bound == 1 else [tokens[:9], tokens[9:10], tokens[10:]]
+        position = 0
+        for chunk in chunks:
+            inputs = [torch.tensor([chunk], dtype=torch.long)]
+            if cache:
+                inputs.append(torch.tensor([position], dtype=torch.long))
+            result += [x.clone() for x in program.run_method(name, tuple(inputs))]
+            position += len(chunk)
+    return names, result
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return (isinstance(b, torch.Tensor) and a.shape == b.shape and a.dtype == b.dtype
+                and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8)))
+    return type(a) is type(b) and a == b
+
+
+def main(build, folder):
+    torch.set_num_threads(1)
+    bad = 0
+    with tempfile.TemporaryDirectory() as work:
+        for path in sorted(glob.glob(os.path.join(folder, '*.pte'))):
+            name = os.path.basename(path)
+            data = path[:-4] + '_weights.ptd'
+            data = data if os.path.exists(data) else None
+            again = os.path.join(work, name)
+            names, expected = outputs(path, data)
+            for mode in [], ['payloads']:
+                subprocess.run([os.path.join(build, 'tests', 'tool_rewrite')] + mode + [path, again], check=True)
+                try:
+                    names_again, got = outputs(again, data)
+                    ok = names == names_again and len(expected) == len(got) and all(map(same, expected, got))
+                    said = '%d methods, %d outputs' % (len(names), len(got))
+                except Exception as e:  # the bindings raise RuntimeError and worse
+                    ok, said = False, str(e).split('\n')[0][:200]
+                print('%-24s %-9s %s  %s' % (name, ''.join(mode) or 'as it is', 'equal' if ok else 'DIFFERS', said), flush=True)
+                bad += not ok
+                os.remove(again)
+    return 1 if bad else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))
