@@ -141,7 +141,7 @@ static wick_status read_file(wick_container *c, wick_error *err) {
     } else if (wick_llama2c_probe(f)) {
         c->kind = WICK_CONTAINER_LLAMA2C;
         WICK_TRY(wick_llama2c_read(c, c->path, err));
-    } else if (f.size >= 10 && f.data[8] == '{' && memcmp(f.data, "PK", 2) && wick_load_u64(f.data) <= (uint64_t)1 << 40) {
+    } else if (f.size >= 9 && f.data[8] == '{' && memcmp(f.data, "PK", 2) && wick_load_u64(f.data) <= (uint64_t)1 << 40) {
         c->kind = WICK_CONTAINER_SAFETENSORS;
         WICK_TRY(wick_safetensors_read(c, 0, c->path, err));
     } else {

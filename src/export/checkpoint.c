@@ -141,30 +141,42 @@ static wick_status read_all(wick_checkpoint *c, const char *folder, const char *
     return WICK_OK;
 }
 
-wick_status wick_checkpoint_open(const char *path, const char *params, wick_checkpoint **out, wick_error *err) {
+/* Takes the container over, whatever happens. */
+static wick_status open_container(wick_container *container, const char *path, const char *params, wick_checkpoint **out, wick_error *err) {
     *out = NULL;
     wick_checkpoint *c = WICK_NEW(wick_checkpoint);
-    if (!c) return wick_fail_nomem(err);
+    if (!c) {
+        wick_container_close(container);
+        return wick_fail_nomem(err);
+    }
     wick_status status = WICK_OK;
     bool is_folder = wick_os_path_kind(path) == WICK_PATH_FOLDER;
     char *folder = is_folder ? wick_strdup(path) : folder_of(path);
+    c->container = container;
     c->bos_id = -1;
     c->path = wick_strdup(path);
-    if (!folder || !c->path) {
-        status = wick_fail_nomem(err);
-        goto out;
-    }
-    WICK_CHECK_GOTO(wick_container_open(path, &c->container, err));
-    WICK_CHECK_GOTO(read_all(c, folder, params, err));
-    c->name = model_name(path, c->container->kind, is_folder);
-    if (!c->name) status = wick_fail_nomem(err);
-out:
+    c->name = model_name(path, container->kind, is_folder);
+    status = folder && c->path && c->name ? read_all(c, folder, params, err) : wick_fail_nomem(err);
     wick_free(folder);
     if (status == WICK_OK)
         *out = c;
     else
         wick_checkpoint_close(c);
     return status;
+}
+
+wick_status wick_checkpoint_open(const char *path, const char *params, wick_checkpoint **out, wick_error *err) {
+    wick_container *container;
+    *out = NULL;
+    WICK_TRY(wick_container_open(path, &container, err));
+    return open_container(container, path, params, out, err);
+}
+
+wick_status wick_checkpoint_open_memory(wick_bytes data, const char *name, wick_checkpoint **out, wick_error *err) {
+    wick_container *container;
+    *out = NULL;
+    WICK_TRY(wick_container_open_memory(data, name, &container, err));
+    return open_container(container, name, NULL, out, err);
 }
 
 void wick_checkpoint_close(wick_checkpoint *c) {

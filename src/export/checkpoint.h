@@ -31,35 +31,35 @@ typedef struct wick_weight {
 
 static inline bool wick_weight_present(const wick_weight *w) { return w->tensor != NULL; }
 
-/* What a weight is for. X(role, scope): L once per layer, M once per model. */
+/* What a weight is for. X(role, scope, name): L once per layer, M once per model. */
 #define WICK_ROLE_LIST(X)                                                                                                                  \
-    X(EMBEDDING, M)  /* [n_vocab, dim] */                                                                                                  \
-    X(FINAL_NORM, M) /* [dim] */                                                                                                           \
-    X(HEAD, M)       /* [n_vocab, dim]; the embedding's tensor when tied */                                                                \
-    X(ATTN_NORM, L)  /* [dim] */                                                                                                           \
-    X(Q, L)          /* [n_head * d_head, dim] */                                                                                          \
-    X(K, L)          /* [n_kv_head * d_head, dim] */                                                                                       \
-    X(V, L)          /* [n_kv_head * d_head, dim] */                                                                                       \
-    X(O, L)          /* [dim, n_head * d_head] */                                                                                          \
-    X(FFN_NORM, L)   /* [dim] */                                                                                                           \
-    X(GATE, L)       /* [d_ffn, dim] */                                                                                                    \
-    X(UP, L)         /* [d_ffn, dim] */                                                                                                    \
-    X(DOWN, L)       /* [dim, d_ffn] */                                                                                                    \
-    X(Q_BIAS, L)     /* [n_head * d_head]; biases and q/k norms are present in some families only */                                       \
-    X(K_BIAS, L)     /* [n_kv_head * d_head] */                                                                                            \
-    X(V_BIAS, L)     /* [n_kv_head * d_head] */                                                                                            \
-    X(O_BIAS, L)     /* [dim] */                                                                                                           \
-    X(Q_NORM, L)     /* [d_head] */                                                                                                        \
-    X(K_NORM, L)     /* [d_head] */
+    X(EMBEDDING, M, "embedding")        /* [n_vocab, dim] */                                                                               \
+    X(FINAL_NORM, M, "final norm")      /* [dim] */                                                                                        \
+    X(HEAD, M, "head")                  /* [n_vocab, dim]; the embedding's tensor when tied */                                             \
+    X(ATTN_NORM, L, "attention norm")   /* [dim] */                                                                                        \
+    X(Q, L, "query projection")         /* [n_head * d_head, dim] */                                                                       \
+    X(K, L, "key projection")           /* [n_kv_head * d_head, dim] */                                                                    \
+    X(V, L, "value projection")         /* [n_kv_head * d_head, dim] */                                                                    \
+    X(O, L, "output projection")        /* [dim, n_head * d_head] */                                                                       \
+    X(FFN_NORM, L, "feed-forward norm") /* [dim] */                                                                                        \
+    X(GATE, L, "gate projection")       /* [d_ffn, dim] */                                                                                 \
+    X(UP, L, "up projection")           /* [d_ffn, dim] */                                                                                 \
+    X(DOWN, L, "down projection")       /* [dim, d_ffn] */                                                                                 \
+    X(Q_BIAS, L, "query bias")          /* [n_head * d_head]; biases and q/k norms are present in some families only */                    \
+    X(K_BIAS, L, "key bias")            /* [n_kv_head * d_head] */                                                                         \
+    X(V_BIAS, L, "value bias")          /* [n_kv_head * d_head] */                                                                         \
+    X(O_BIAS, L, "output bias")         /* [dim] */                                                                                        \
+    X(Q_NORM, L, "query norm")          /* [d_head] */                                                                                     \
+    X(K_NORM, L, "key norm")            /* [d_head] */
 
 typedef enum wick_role {
-#define WICK_ROLE_ENUM(role, scope) WICK_ROLE_##role,
+#define WICK_ROLE_ENUM(role, scope, name) WICK_ROLE_##role,
     WICK_ROLE_LIST(WICK_ROLE_ENUM)
 #undef WICK_ROLE_ENUM
         WICK_N_ROLE
 } wick_role;
 
-const char *wick_role_name(wick_role role); /* "q", "ffn_norm" */
+const char *wick_role_name(wick_role role); /* "query projection" */
 
 typedef enum wick_rope_scaling {
     WICK_ROPE_PLAIN,
@@ -111,6 +111,8 @@ typedef struct wick_checkpoint {
  * Hugging Face or params.json of Meta); NULL: found inside or beside. An architecture that no family covers is
  * WICK_EUNSUPPORTED and says which there are. */
 wick_status wick_checkpoint_open(const char *path, const char *params, wick_checkpoint **out, wick_error *err);
+/* A GGUF or llama2.c file in memory (borrowed), for tests and fuzzers. */
+wick_status wick_checkpoint_open_memory(wick_bytes data, const char *name, wick_checkpoint **out, wick_error *err);
 void wick_checkpoint_close(wick_checkpoint *c);
 
 /* Inverse frequencies [n_rotary / 2] after scaling: lane pair j turns by position * freq[j]. In double, as published code does

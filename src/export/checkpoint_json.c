@@ -226,6 +226,9 @@ static wick_status read_meta(const source *s, wick_checkpoint *c, wick_error *er
     bool scaled = get_bool(s, "use_scaled_rope", false);
     WICK_TRY(get_int(s, "max_position_embeddings", scaled ? 131072 : 2048, &a->max_context, err));
     if (!scaled) return WICK_OK;
+    if (!field(s, "rope_scale_factor"))
+        return wick_fail(err, WICK_EINVAL, "%s: 'use_scaled_rope' without 'rope_scale_factor': add it (8 for Llama 3.1, 32 for Llama 3.2)",
+                         s->path);
     WICK_TRY(get_number(s, "rope_scale_factor", 8, &a->rope_factor, err));
     return read_llama3(s, a, err);
 }

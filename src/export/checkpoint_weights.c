@@ -14,7 +14,7 @@ static const struct {
     const char *name;
     bool per_layer;
 } roles[WICK_N_ROLE] = {
-#define ROLE_ROW(role, scope) [WICK_ROLE_##role] = {#role, ROLE_SCOPE_##scope},
+#define ROLE_ROW(role, scope, text) [WICK_ROLE_##role] = {text, ROLE_SCOPE_##scope},
     WICK_ROLE_LIST(ROLE_ROW)
 #undef ROLE_ROW
 };
