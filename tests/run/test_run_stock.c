@@ -1,0 +1,108 @@
+/* Sessions on programs of the stock exporter, in every plan, agree with what the stock runtime answered (rules: stock_agree.h).
+ * `raised` says whether nothing may be left on this program. Programs that are not in tests/data are looked for in
+ * WICK_STOCK_DIR and skipped visibly. */
+#include "support/stock_agree.h"
+
+#include "wick.h"
+
+typedef struct executor {
+    wick_session *session;
+    int64_t n_vocab;
+} executor;
+
+static wick_status reset(void *user, wick_error *err) { return wick_session_rewind(((executor *)user)->session, 0, err); }
+
+static wick_status step(void *user, const int32_t *tokens, size_t from, size_t to, float *logits, wick_error *err) {
+    executor *e = user;
+    (void)from;
+    WICK_TRY(wick_session_sync(e->session, tokens, to, err));
+    memcpy(logits, wick_session_logits(e->session), (size_t)e->n_vocab * sizeof *logits);
+    return WICK_OK;
+}
+
+static const char *const way_names[] = {"whole", "single", "chunks"};
+static const char *const plan_names[] = {"auto", "raised", "mixed", "vm"};
+
+static void compare(wick_model *model, const char *name, const char *json, int threads, stock_way way) {
+    wick_session_options so = wick_session_options_default();
+    so.threads = threads;
+    so.kv_dtype = WICK_KV_F32;
+    executor e = {.n_vocab = wick_model_info_get(model)->n_vocab};
+    assert_ok(wick_session_new(model, &so, &e.session, err));
+    stock_executor x = {&e, reset, step};
+    stock_report r = stock_compare(json, way, &x);
+    print_message("%-22s %-6s %-6s %d threads: %d steps, %d flips (margin %.3g), first logits %.2g (KL %.2g), chosen logits %.2g%s%s\n", name,
+                  plan_names[wick_model_info_get(model)->plan], way_names[way], threads, r.n_step, r.n_flip, r.worst_flip, r.first_diff, r.first_kl,
+                  r.top_diff, r.fault ? ": " : "", r.fault ? r.fault : "");
+    wick_session_free(e.session);
+    if (r.fault) fail_msg("%s: %s", name, r.fault);
+}
+
+typedef struct program {
+    const char *name, *data, *method;
+    bool raised;
+} program;
+
+static void agree(const program *p, wick_plan plan) {
+    char file[128], json[128];
+    snprintf(file, sizeof file, "%s.pte", p->name);
+    snprintf(json, sizeof json, p->method ? "%s.%s.json" : "%s.json", p->name, p->method);
+    const char *path = stock_file(file), *reference = stock_file(json), *data = p->data ? stock_file(p->data) : NULL;
+    if (!path || !reference || (p->data && !data)) {
+        print_message("skipped: %s is not here (WICK_STOCK_DIR)\n", file);
+        return;
+    }
+    wick_model_options o = wick_model_options_default();
+    wick_model *model = NULL;
+    o.plan = plan;
+    o.method = p->method;
+    o.data_paths = &data;
+    o.n_data_paths = data ? 1 : 0;
+    assert_ok(wick_model_open(path, &o, &model, err));
+    if (plan != WICK_PLAN_VM) {
+        compare(model, p->name, reference, 2, STOCK_WHOLE);
+        compare(model, p->name, reference, 1, STOCK_SINGLE);
+        compare(model, p->name, reference, 2, STOCK_CHUNKS);
+    } else {
+        compare(model, p->name, reference, 1, STOCK_CHUNKS);
+    }
+    wick_model_close(model);
+}
+
+static const program programs[] = {
+    {"st_fp32_sdpa", NULL, NULL, true},   {"st_8da4w_xnn", NULL, NULL, true},  {"st_8da4w_rec", NULL, NULL, true},
+    {"st_8da4w_emb4", NULL, NULL, true},  {"st_seq_lt_ctx", NULL, NULL, true}, {"ty_smollm2", NULL, NULL, true},
+    {"ty_smollm2_fp32", NULL, NULL, true}, {"sm_rec", NULL, NULL, true},       {"st_8da4w_qkv", NULL, NULL, false},
+    {"st_8da4w_sink", NULL, NULL, false}, {"st_8da4w_lgattn", NULL, NULL, false}, {"st_fp32", NULL, NULL, false},
+    {"st_fp32_nokv", NULL, NULL, false},  {"st_fp32_static", NULL, NULL, false}, {"st_bf16", NULL, NULL, false},
+    {"st_int8", NULL, NULL, false},       {"st_multi", NULL, NULL, false},     {"st_multi", NULL, "lora_forward", false},
+    {"st_ptd", "st_ptd_weights.ptd", NULL, false}, {"st_lora", NULL, NULL, false}, {"st_prune", NULL, NULL, false},
+    {"ty_qwen2", NULL, NULL, false},      {"ty_qwen2_fp32", NULL, NULL, false}, {"ty_qwen3", NULL, NULL, false},
+    {"ty_qwen3_fp32", NULL, NULL, false}, {"ty_phi4", NULL, NULL, false},      {"ty_phi4_fp32", NULL, NULL, false},
+    {"ty_lfm2", NULL, NULL, false},       {"ty_lfm2_fp32", NULL, NULL, false},
+};
+
+static void all(wick_plan plan) {
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
+        if (plan != WICK_PLAN_RAISED || programs[i].raised) agree(&programs[i], plan);
+}
+
+static void raised(void **state) {
+    (void)state;
+    all(WICK_PLAN_RAISED);
+}
+
+static void mixed(void **state) {
+    (void)state;
+    all(WICK_PLAN_MIXED);
+}
+
+static void vm(void **state) {
+    (void)state;
+    all(WICK_PLAN_VM);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(raised), cmocka_unit_test(mixed), cmocka_unit_test(vm)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
