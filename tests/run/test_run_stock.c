@@ -23,6 +23,8 @@ static wick_status step(void *user, const int32_t *tokens, size_t from, size_t t
 static const char *const way_names[] = {"whole", "single", "chunks"};
 static const char *const plan_names[] = {"auto", "raised", "mixed", "vm"};
 
+static int n_fault;
+
 static void compare(wick_model *model, const char *name, const char *json, int threads, stock_way way) {
     wick_session_options so = wick_session_options_default();
     so.threads = threads;
@@ -31,11 +33,11 @@ static void compare(wick_model *model, const char *name, const char *json, int t
     assert_ok(wick_session_new(model, &so, &e.session, err));
     stock_executor x = {&e, reset, step};
     stock_report r = stock_compare(json, way, &x);
-    print_message("%-22s %-6s %-6s %d threads: %d steps, %d flips (margin %.3g), first logits %.2g (KL %.2g), chosen logits %.2g%s%s\n", name,
-                  plan_names[wick_model_info_get(model)->plan], way_names[way], threads, r.n_step, r.n_flip, r.worst_flip, r.first_diff, r.first_kl,
-                  r.top_diff, r.fault ? ": " : "", r.fault ? r.fault : "");
+    print_message("%-22s %-6s %-6s %d threads: %d steps, %d flips (margin %.3g), first logits %.2g (KL %.2g), chosen logits %.2g%s%s\n",
+                  name, plan_names[wick_model_info_get(model)->plan], way_names[way], threads, r.n_step, r.n_flip, r.worst_flip,
+                  r.first_diff, r.first_kl, r.top_diff, r.fault ? ": " : "", r.fault ? r.fault : "");
     wick_session_free(e.session);
-    if (r.fault) fail_msg("%s: %s", name, r.fault);
+    n_fault += r.fault != NULL;
 }
 
 typedef struct program {
@@ -62,7 +64,7 @@ static void agree(const program *p, wick_plan plan) {
     if (plan != WICK_PLAN_VM) {
         compare(model, p->name, reference, 2, STOCK_WHOLE);
         compare(model, p->name, reference, 1, STOCK_SINGLE);
-        compare(model, p->name, reference, 2, STOCK_CHUNKS);
+        compare(model, p->name, reference, 1, STOCK_CHUNKS);
     } else {
         compare(model, p->name, reference, 1, STOCK_CHUNKS);
     }
@@ -70,21 +72,42 @@ static void agree(const program *p, wick_plan plan) {
 }
 
 static const program programs[] = {
-    {"st_fp32_sdpa", NULL, NULL, true},   {"st_8da4w_xnn", NULL, NULL, true},  {"st_8da4w_rec", NULL, NULL, true},
-    {"st_8da4w_emb4", NULL, NULL, true},  {"st_seq_lt_ctx", NULL, NULL, true}, {"ty_smollm2", NULL, NULL, true},
-    {"ty_smollm2_fp32", NULL, NULL, true}, {"sm_rec", NULL, NULL, true},       {"st_8da4w_qkv", NULL, NULL, false},
-    {"st_8da4w_sink", NULL, NULL, false}, {"st_8da4w_lgattn", NULL, NULL, false}, {"st_fp32", NULL, NULL, false},
-    {"st_fp32_nokv", NULL, NULL, false},  {"st_fp32_static", NULL, NULL, false}, {"st_bf16", NULL, NULL, false},
-    {"st_int8", NULL, NULL, false},       {"st_multi", NULL, NULL, false},     {"st_multi", NULL, "lora_forward", false},
-    {"st_ptd", "st_ptd_weights.ptd", NULL, false}, {"st_lora", NULL, NULL, false}, {"st_prune", NULL, NULL, false},
-    {"ty_qwen2", NULL, NULL, false},      {"ty_qwen2_fp32", NULL, NULL, false}, {"ty_qwen3", NULL, NULL, false},
-    {"ty_qwen3_fp32", NULL, NULL, false}, {"ty_phi4", NULL, NULL, false},      {"ty_phi4_fp32", NULL, NULL, false},
-    {"ty_lfm2", NULL, NULL, false},       {"ty_lfm2_fp32", NULL, NULL, false},
+    {"st_fp32_sdpa", NULL, NULL, true},
+    {"st_8da4w_xnn", NULL, NULL, true},
+    {"st_8da4w_rec", NULL, NULL, true},
+    {"st_8da4w_emb4", NULL, NULL, true},
+    {"st_seq_lt_ctx", NULL, NULL, true},
+    {"ty_smollm2", NULL, NULL, true},
+    {"ty_smollm2_fp32", NULL, NULL, true},
+    {"sm_rec", NULL, NULL, true},
+    {"st_8da4w_qkv", NULL, NULL, false},
+    {"st_8da4w_sink", NULL, NULL, false},
+    {"st_8da4w_lgattn", NULL, NULL, false},
+    {"st_fp32", NULL, NULL, false},
+    {"st_fp32_nokv", NULL, NULL, false},
+    {"st_fp32_static", NULL, NULL, false},
+    {"st_bf16", NULL, NULL, false},
+    {"st_int8", NULL, NULL, false},
+    {"st_multi", NULL, NULL, false},
+    {"st_multi", NULL, "lora_forward", false},
+    {"st_ptd", "st_ptd_weights.ptd", NULL, false},
+    {"st_lora", NULL, NULL, false},
+    {"st_prune", NULL, NULL, false},
+    {"ty_qwen2", NULL, NULL, false},
+    {"ty_qwen2_fp32", NULL, NULL, false},
+    {"ty_qwen3", NULL, NULL, false},
+    {"ty_qwen3_fp32", NULL, NULL, false},
+    {"ty_phi4", NULL, NULL, false},
+    {"ty_phi4_fp32", NULL, NULL, false},
+    {"ty_lfm2", NULL, NULL, false},
+    {"ty_lfm2_fp32", NULL, NULL, false},
 };
 
 static void all(wick_plan plan) {
+    n_fault = 0;
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
         if (plan != WICK_PLAN_RAISED || programs[i].raised) agree(&programs[i], plan);
+    assert_int_equal(n_fault, 0);
 }
 
 static void raised(void **state) {

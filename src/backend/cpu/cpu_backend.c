@@ -38,6 +38,12 @@ static const char *refuses_node(const wick_graph *g, const wick_node *n) {
     }
 }
 
+/* A row is a token: as many as the step has, or the last one. */
+static bool has_token_rows(const wick_value *v) {
+    if (v->rank != 2) return true;
+    return wick_dim_equal(v->dims[0], wick_dim_s()) || wick_dim_equal(v->dims[0], wick_dim_const(1));
+}
+
 static const char *refuses(const wick_graph *g) {
     if (g->tokens < 0 || g->logits < 0) return "a graph without tokens or logits";
     for (size_t i = 0; i < g->n_node; i++) {
@@ -45,6 +51,7 @@ static const char *refuses(const wick_graph *g) {
         if (n->dead || !wick_op_is_coarse(n->op)) continue;
         const char *why = refuses_node(g, n);
         if (why) return why;
+        if (!has_token_rows(&g->values[n->out])) return "rows that are neither one per token nor one";
     }
     return NULL;
 }

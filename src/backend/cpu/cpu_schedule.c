@@ -81,11 +81,13 @@ static void analyse(builder *b) {
         if (!g->nodes[i].dead) count_use(b, &g->nodes[i], (wick_node_id)i);
 }
 
-/* True if only the last token's row of v is computed. */
-static bool is_last(const builder *b, wick_value_id v) {
+static bool is_one_row(const builder *b, wick_value_id v) {
     const wick_value *value = &b->g->values[v];
-    return b->need[v] == NEED_LAST || (value->rank == 2 && wick_dim_is_const(value->dims[0]) && value->dims[0].c == 1);
+    return value->rank == 2 && wick_dim_is_const(value->dims[0]) && value->dims[0].c == 1;
 }
+
+/* True if only the last token's row of v is computed. */
+static bool is_last(const builder *b, wick_value_id v) { return b->need[v] == NEED_LAST || is_one_row(b, v); }
 
 /* ---------------------------------------------------------------- pieces */
 
@@ -411,6 +413,7 @@ static void host(builder *b, wick_node_id id) {
     }
     phase.out = slot_new(b, CPU_SLOT_HOST, 0, false, n->out);
     phase.out.stride = (int32_t)wick_value_width(value_of(b, n->out));
+    phase.out.last = is_one_row(b, n->out);
     b->refs[n->out] = phase.out;
     phase_add(b, phase);
 }
