@@ -10,8 +10,7 @@
 #include "base/checked.h"
 #include "base/file.h"
 #include "base/mem.h"
-
-#include <jansson.h>
+#include "container/json_memory.h"
 
 enum { MAX_HEADER = 100 << 20, MAX_SHARDS = 4096 };
 
@@ -69,7 +68,7 @@ static wick_status read_metadata(wick_container *c, int i_file, const char *file
 static wick_status load_json(const void *data, size_t size, const char *file, json_t **out, wick_error *err) {
     json_error_t je;
     *out = json_loadb(data, size, JSON_REJECT_DUPLICATES, &je);
-    if (!*out && json_error_code(&je) == json_error_out_of_memory) return wick_fail_nomem(err);
+    if (!*out && wick_json_no_memory(&je)) return wick_fail_nomem(err);
     if (!*out) return wick_fail(err, WICK_EFORMAT, "%s: byte %d of the JSON: %s", file, je.position, je.text);
     if (json_is_object(*out)) return WICK_OK;
     json_decref(*out);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "container/json_memory.h"
 
 #include <math.h>
 
@@ -24,7 +25,7 @@ wick_status wick_json_file(const char *folder, const char *name, bool required, 
     else
         *out = json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES, &je);
     if (status != WICK_OK) goto out;
-    if (!*out && json_error_code(&je) == json_error_out_of_memory)
+    if (!*out && wick_json_no_memory(&je))
         status = wick_fail_nomem(err);
     else if (!*out)
         status = wick_fail(err, WICK_EFORMAT, "%s: line %d, column %d: %s", path, je.line, je.column, je.text);

@@ -2,8 +2,8 @@
 #include "export/export_config.h"
 
 #include "base/mem.h"
+#include "container/json_memory.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static wick_status set_metadata(wick_export_config *c, const wick_config_value *
         json_t *j = json_loads(v->text, JSON_REJECT_DUPLICATES, &je);
         bool object = json_is_object(j);
         json_decref(j);
-        if (!j && json_error_code(&je) == json_error_out_of_memory) return wick_fail_nomem(err);
+        if (!j && wick_json_no_memory(&je)) return wick_fail_nomem(err);
         if (!object)
             return wick_fail(err, WICK_EINVAL, "%s: base.metadata is no JSON object: %s", where, j ? "another kind of value" : je.text);
     }

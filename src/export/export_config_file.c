@@ -4,9 +4,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "container/json_memory.h"
 #include "export/export_config.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -216,7 +216,7 @@ static wick_status read_json_group(reader *r, json_t *group, wick_error *err) {
 static wick_status read_json(reader r, wick_bytes text, wick_error *err) {
     json_error_t je;
     json_t *root = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &je);
-    if (!root && json_error_code(&je) == json_error_out_of_memory) return wick_fail_nomem(err);
+    if (!root && wick_json_no_memory(&je)) return wick_fail_nomem(err);
     if (!root) return wick_fail(err, WICK_EFORMAT, "%s:%d: %s", r.file, je.line, je.text);
     wick_status status = read_json_group(&r, root, err);
     json_decref(root);
