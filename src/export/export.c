@@ -90,7 +90,8 @@ static void add_blob(wick_export_job *e, const char *key, const void *data, size
 static wick_status collect_blobs(wick_export_job *e, wick_error *err) {
     const wick_checkpoint *c = e->checkpoint;
     WICK_TRY(wick_export_tokenizer(e, err));
-    if (e->tokenizer_size) add_blob(e, "wick.tokenizer", e->tokenizer_data, e->tokenizer_size);
+    wick_bytes tokenizer = wick_export_tokenizer_blob(e);
+    if (tokenizer.size) add_blob(e, "wick.tokenizer", tokenizer.data, tokenizer.size);
     if (c->chat_template) add_blob(e, "wick.chat_template", c->chat_template, strlen(c->chat_template));
     if (c->generation) add_blob(e, "wick.generation", c->generation, strlen(c->generation));
     return WICK_OK;
@@ -117,7 +118,8 @@ static void release(wick_export_job *e) {
     wick_graph_free(e->graph);
     wick_quantizer_free(e->quantizer);
     wick_metadata_release(&e->metadata);
-    wick_export_tokenizer_release(e);
+    wick_tokenizer_free(e->tokenizer);
+    wick_free(e->tokenizer_problem);
     wick_checkpoint_close(e->checkpoint);
     wick_free(e->output);
 }

@@ -16,16 +16,16 @@ typedef struct wick_export_job {
     wick_metadata_list metadata;
     wick_lower_blob blobs[3];
     size_t n_blob;
-    const void *tokenizer_data; /* the compiled tokenizer */
-    size_t tokenizer_size;
-    void *tokenizer_owner;
+    wick_tokenizer *tokenizer; /* NULL: none */
+    char *tokenizer_problem;   /* why the one that was found is not used; NULL */
     wick_pte program;
     uint64_t file_size;
 } wick_export_job;
 
-/* Compiles the tokenizer that options or checkpoint name; none is no error unless the options ask for it. */
+/* Opens the tokenizer that options or checkpoint name, if any. */
 wick_status wick_export_tokenizer(wick_export_job *e, wick_error *err);
-void wick_export_tokenizer_release(wick_export_job *e);
+/* Its compiled form; size 0: there is none. */
+wick_bytes wick_export_tokenizer_blob(const wick_export_job *e);
 
 /* Says through hooks->report what is made: shapes, schemes, sizes, memory, and what stays float and why. */
 wick_status wick_export_report(wick_export_job *e, wick_error *err);

@@ -90,6 +90,7 @@ wick_status wick_export_report(wick_export_job *e, wick_error *err) {
     wick_strbuf_printf(&b, "program  %u instructions, %u delegates (%s)\n", m->n_instr, m->n_delegate, portable ? "portable" : "XNNPACK");
     for (size_t i = 0; i < e->n_blob; i++)
         wick_strbuf_printf(&b, "carries  %s, %llu bytes\n", e->blobs[i].key, (unsigned long long)e->blobs[i].data.size);
+    if (e->tokenizer_problem) wick_strbuf_printf(&b, "carries  no tokenizer: %s\n", e->tokenizer_problem);
     wick_strbuf_printf(&b, "memory   to run: %.1f MB of weights, %.1f MB of caches and activations; to export: about %.0f MB per thread\n",
                        mb(wick_export_weights_size(&e->program)), mb((uint64_t)m->arena_sizes[1]), mb(largest_piece(&e->program)) * 2 + 1);
     wick_strbuf_printf(&b, "file     %s, %.1f MB%s\n", e->output, mb(e->file_size), e->options->dry_run ? " (not written: dry run)" : "");

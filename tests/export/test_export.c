@@ -38,6 +38,9 @@ static void result_tells_what_was_written(void **state) {
     assert_int_equal(wick_pte_metadata(&p->pte, "get_max_context_len", v, 4), 1);
     assert_int_equal(v[0]->i, 128);
     assert_true(wick_pte_metadata(&p->pte, "get_eos_ids", v, 4) >= 1);
+    wick_bytes tokenizer;
+    assert_true(wick_pte_named_find(&p->pte, "wick.tokenizer", &tokenizer));
+    assert_true(tokenizer.size > 8 && memcmp(tokenizer.data, "WICKTOK1", 8) == 0);
     wick_program_close(p);
     free(bytes);
     wick_export_result_release(&r);
@@ -85,6 +88,7 @@ static void dry_run_reports_and_writes_nothing(void **state) {
     assert_non_null(strstr(text.data, "stays fp32"));
     assert_non_null(strstr(text.data, "int4, groups of 32"));
     assert_non_null(strstr(text.data, "30 instructions, 6 delegates"));
+    assert_non_null(strstr(text.data, "carries  wick.tokenizer"));
     uint64_t planned = r.file_size;
     wick_export_result_release(&r);
     wick_strbuf_release(&text);
