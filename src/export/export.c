@@ -69,7 +69,8 @@ static wick_status read_options(wick_export_job *e, wick_error *err) {
     if (o->output)
         wick_strbuf_puts(&name, o->output);
     else
-        wick_strbuf_printf(&name, "%s-%s.pte", e->checkpoint->name, e->recipe.linear.kind == WICK_SCHEME_PLAIN ? "fp32" : o->qmode);
+        wick_strbuf_printf(&name, "%s%s%s-%s.pte", o->output_folder ? o->output_folder : "", o->output_folder ? "/" : "",
+                           e->checkpoint->name, e->recipe.linear.kind == WICK_SCHEME_PLAIN ? "fp32" : o->qmode);
     e->output = wick_strbuf_take(&name, NULL);
     return e->output ? WICK_OK : wick_fail_nomem(err);
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8, ACC = 4, WIDTH = LANES * ACC, LEVELS = 4 };
+enum { LANES = 8, ACC = 4, WIDTH = LANES * ACC, LEVELS = 4, CASCADE = 16 * WIDTH };
 
 static const float eps = 0x1p-23f, tolerance = 1e-5f;
 
@@ -47,7 +47,7 @@ static int level_power(int64_t size) {
 /* One iteration over a group: codes, num = sum(w q), den = sum(q q). */
 static void iterate(const float *w, int64_t n, float s, float lo, float hi, float *q, float *num, float *den) {
     sums level[LEVELS];
-    memset(level, 0, sizeof level);
+    memset(level, 0, n >= CASCADE ? sizeof level : sizeof *level);
     int64_t n_vector = n / LANES, size = n_vector / ACC, i = 0;
     const int power = level_power(size);
     const int64_t step = (int64_t)1 << power;
@@ -59,7 +59,7 @@ static void iterate(const float *w, int64_t n, float s, float lo, float hi, floa
         }
     }
     for (; i < size; i++) accumulate(w + i * WIDTH, WIDTH, s, lo, hi, q + i * WIDTH, &level[0]);
-    if (n >= WIDTH << 4) /* shorter groups never left level 0 */
+    if (n >= CASCADE) /* shorter groups never left level 0 */
         for (int j = 1; j < LEVELS; j++) add_to(&level[0], &level[j]);
     sums *a = &level[0];
     for (int64_t v = size * ACC; v < n_vector; v++) accumulate(w + v * LANES, LANES, s, lo, hi, q + v * LANES, a);
