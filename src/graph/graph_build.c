@@ -93,6 +93,7 @@ failed:
 }
 
 wick_value_id wick_graph_op(wick_graph *g, wick_op op, wick_attrs attrs, const wick_value_id *in, int n_in) {
+    while (n_in > 0 && in[n_in - 1] == -1) n_in--; /* absent at the end and not mentioned are one form */
     wick_node proto = {.op = op, .attrs = attrs, .origin = {-1, -1}, .n_in = n_in < WICK_NODE_MAX_IN ? n_in : WICK_NODE_MAX_IN};
     for (int i = 0; i < WICK_NODE_MAX_IN; i++) proto.in[i] = i < n_in ? in[i] : -1;
     wick_value shape = {0};

@@ -57,7 +57,7 @@ static const char *const expected =
     "%1: f32[S,8] = embedding(%0, table f32[10,8])\n"
     "%2: f32[1,8] = last_row(%1)\n"
     "%3: f32[S,8] = rmsnorm(%1, w f32[8]) eps=1e-05\n"
-    "%4: f32[S,24] = linear(%3, w f32[24,8], -)\n"
+    "%4: f32[S,24] = linear(%3, w f32[24,8])\n"
     "%5: f32[S,8] = split(%4) start=0 count=8\n"
     "%6: f32[S,8] = rope(%5, cos f32[16,2], sin f32[16,2]) style=half heads=2 rotary=4\n"
     "%7: f32[1,8] = last_row(%6)\n"
@@ -65,14 +65,14 @@ static const char *const expected =
     "%9: f32[S,8] = rope(%8, cos f32[16,2], sin f32[16,2]) style=half heads=2 rotary=4\n"
     "%10: f32[S,8] = split(%4) start=16 count=8\n"
     "%11: f32[1,8] = attention(%7, %9, %10, kcache s0 f32[16,2,4], vcache s1 f32[16,2,4]) heads=2 kv_heads=2 d_head=4 scale=0.5\n"
-    "%12: f32[1,8] = linear(%11, w f32[8,8], -)\n"
+    "%12: f32[1,8] = linear(%11, w f32[8,8])\n"
     "%13: f32[1,8] = add(%2, %12)\n"
     "%14: f32[1,8] = rmsnorm(%13, w f32[8]) eps=1e-06\n"
-    "%15: f32[1,24] = linear(%14, w f32[24,8], -)\n"
+    "%15: f32[1,24] = linear(%14, w f32[24,8])\n"
     "%16: f32[1,12] = glu(%15) act=silu\n"
-    "%17: f32[1,8] = linear(%16, w f32[8,12], -)\n"
+    "%17: f32[1,8] = linear(%16, w f32[8,12])\n"
     "%18: f32[1,8] = add(%13, %17)\n"
-    "%19: f32[1,10] = linear(%18, w f32[10,8], -)\n"
+    "%19: f32[1,10] = linear(%18, w f32[10,8])\n"
     "return %19\n";
 
 static char *printed(const wick_graph *g) {
