@@ -237,14 +237,40 @@ wick_status wick_decoder_finish(wick_decoder *decoder, const char **text, size_t
 
 typedef struct wick_sampler wick_sampler;
 
+typedef struct wick_logit_bias {
+    int32_t token;
+    float bias; /* added to the logit; -INFINITY: never */
+} wick_logit_bias;
+
+/* Steps run in `order`; a step whose option is at its "off" value does nothing. Penalties and biases see all logits and come
+ * first. Arrays are copied. One seed, one text: on any machine, with any number of threads. */
 typedef struct wick_sampler_options {
-    float temperature; /* 0: always the most likely token; 0.8 */
+    float temperature; /* 0: always the most likely token (the lowest id of equals); 0.8 */
     int top_k;         /* 0: off */
     float top_p;       /* 1: off */
     float min_p;       /* 0: off */
     float repeat_penalty; /* 1: off */
-    int repeat_last_n;    /* 64 */
+    int repeat_last_n;    /* 64: window of all three penalties; -1: everything (at most 65536) */
     uint64_t seed;        /* one seed, one text */
+    const char *order;    /* NULL or "llamacpp": penalties;dry;top_n_sigma;top_k;typical;top_p;min_p;xtc;temperature. "hf": temperature
+                             before the truncations. Or step names of your own, joined by ';' */
+    float frequency_penalty, presence_penalty; /* 0: off */
+    float typical_p;                           /* 1: off */
+    float top_n_sigma;                         /* 0: off */
+    float xtc_probability, xtc_threshold;      /* 0: off; 0.1 */
+    float dry_multiplier, dry_base;            /* 0: off; 1.75 */
+    int dry_allowed_length, dry_last_n;        /* 2; -1: everything (at most 65536) */
+    const int32_t *dry_breakers;               /* tokens that end a repeat */
+    size_t n_dry_breakers;
+    int mirostat;                              /* 0: off, 1, 2: instead of the truncations */
+    float mirostat_tau, mirostat_eta;          /* 5, 0.1 */
+    float dynatemp_range, dynatemp_exponent;   /* 0: off; 1 */
+    const wick_logit_bias *biases;
+    size_t n_biases;
+    const int32_t *end_ids; /* impossible until min_tokens tokens have been sampled and accepted */
+    size_t n_end_ids;
+    int64_t min_tokens;
+    int min_keep; /* 1: truncations leave at least this many candidates */
 } wick_sampler_options;
 
 wick_sampler_options wick_sampler_options_default(void);
@@ -252,8 +278,16 @@ wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab
 void wick_sampler_free(wick_sampler *sampler);
 /* Tells the sampler of a token that is part of the text (prompt tokens too, if penalties shall see them). */
 void wick_sampler_accept(wick_sampler *sampler, int32_t token);
-/* Chooses a token from logits [n_vocab]; NaN counts as impossible. Does not accept it. */
+/* Chooses a token from logits [n_vocab]; NaN counts as impossible. Does not accept it. Allocates nothing. */
 int32_t wick_sampler_sample(wick_sampler *sampler, const float *logits);
+
+/* Log probabilities from logits as the model gave them: of `token` to *logprob (NULL: not wanted), and of the n_top most likely
+ * tokens to `top`, most likely first. Returns how many. */
+typedef struct wick_logprob {
+    int32_t token;
+    float logprob;
+} wick_logprob;
+size_t wick_logprobs(const float *logits, size_t n_vocab, int32_t token, float *logprob, wick_logprob *top, size_t n_top);
 
 /* ---------------------------------------------------------------- chat */
 

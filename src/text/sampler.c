@@ -1,0 +1,300 @@
+/* The sampler: options, the order of steps, and the draw. */
+#include "base/mem.h"
+#include "text/sampler_impl.h"
+#include "text/sampler_math.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- chance: xoshiro256**, seeded by SplitMix64 (Blackman and Vigna) */
+
+static uint64_t split_mix(uint64_t *x) {
+    uint64_t z = (*x += 0x9e3779b97f4a7c15ull);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+static uint64_t rotated(uint64_t x, int k) { return x << k | x >> (64 - k); }
+
+double wick_sampler_uniform(wick_sampler *s) {
+    uint64_t *r = s->rng, result = rotated(r[1] * 5, 7) * 9, t = r[1] << 17;
+    r[2] ^= r[0], r[3] ^= r[1], r[1] ^= r[2], r[0] ^= r[3];
+    r[2] ^= t;
+    r[3] = rotated(r[3], 45);
+    return (double)(result >> 11) * 0x1p-53;
+}
+
+/* ---- options */
+
+static const char *const step_names[WICK_N_STEP] = {"penalties", "dry",   "top_n_sigma", "top_k",      "typical",
+                                                    "top_p",     "min_p", "xtc",         "temperature"};
+
+/* Names joined by ';', or one of two presets. */
+static wick_status parse_order(wick_sampler *s, const char *order, wick_error *err) {
+    if (!order || !strcmp(order, "llamacpp"))
+        order = "penalties;dry;top_n_sigma;top_k;typical;top_p;min_p;xtc;temperature";
+    else if (!strcmp(order, "hf"))
+        order = "penalties;dry;temperature;top_k;top_p;min_p;typical;top_n_sigma;xtc";
+    while (*order) {
+        size_t n = strcspn(order, ";");
+        int step = 0;
+        while (step < WICK_N_STEP && (strlen(step_names[step]) != n || memcmp(step_names[step], order, n) != 0)) step++;
+        if (step == WICK_N_STEP) return wick_fail(err, WICK_EINVAL, "sampler order: \"%.*s\" is no step", (int)(n < 60 ? n : 60), order);
+        for (int i = 0; i < s->n_step; i++)
+            if (s->order[i] == (wick_sampler_step)step)
+                return wick_fail(err, WICK_EINVAL, "sampler order: %s occurs twice", step_names[step]);
+        s->order[s->n_step++] = (wick_sampler_step)step;
+        order += n + (order[n] == ';');
+    }
+    return WICK_OK;
+}
+
+static wick_status check(const wick_sampler_options *o, size_t n_vocab, wick_error *err) {
+    const struct {
+        const char *name;
+        double value, least, most;
+    } ranges[] = {
+        {"temperature", o->temperature, 0, 1e6},
+        {"top_k", o->top_k, 0, 1e9},
+        {"top_p", o->top_p, 0, 1},
+        {"min_p", o->min_p, 0, 1},
+        {"repeat_penalty", o->repeat_penalty, 1e-6, 1e6},
+        {"repeat_last_n", o->repeat_last_n, -1, 1 << 24},
+        {"typical_p", o->typical_p, 0, 1},
+        {"top_n_sigma", o->top_n_sigma, -1e6, 1e6},
+        {"xtc_probability", o->xtc_probability, 0, 1},
+        {"xtc_threshold", o->xtc_threshold, 0, 1},
+        {"frequency_penalty", o->frequency_penalty, -1e6, 1e6},
+        {"presence_penalty", o->presence_penalty, -1e6, 1e6},
+        {"dry_multiplier", o->dry_multiplier, 0, 1e6},
+        {"dry_base", o->dry_base, 0, 1e3},
+        {"dry_allowed_length", o->dry_allowed_length, 0, 1 << 24},
+        {"dry_last_n", o->dry_last_n, -1, 1 << 24},
+        {"mirostat", o->mirostat, 0, 2},
+        {"mirostat_tau", o->mirostat_tau, 0, 1e3},
+        {"mirostat_eta", o->mirostat_eta, 0, 1e3},
+        {"dynatemp_range", o->dynatemp_range, 0, 1e6},
+        {"dynatemp_exponent", o->dynatemp_exponent, 0, 1e3},
+        {"min_tokens", (double)o->min_tokens, 0, 1 << 30},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= ranges[i].least && ranges[i].value <= ranges[i].most))
+            return wick_fail(err, WICK_EINVAL, "sampler: %s is %g, it should be between %g and %g", ranges[i].name, ranges[i].value,
+                             ranges[i].least, ranges[i].most);
+    for (size_t i = 0; i < o->n_biases; i++)
+        if (o->biases[i].token < 0 || (size_t)o->biases[i].token >= n_vocab)
+            return wick_fail(err, WICK_EINVAL, "sampler: a bias is for token %d of %zu", o->biases[i].token, n_vocab);
+    return n_vocab ? WICK_OK : wick_fail(err, WICK_EINVAL, "sampler: the vocabulary is empty");
+}
+
+wick_sampler_options wick_sampler_options_default(void) {
+    return (wick_sampler_options){.temperature = 0.8f,
+                                  .top_p = 1.0f,
+                                  .repeat_penalty = 1.0f,
+                                  .repeat_last_n = 64,
+                                  .typical_p = 1.0f,
+                                  .xtc_threshold = 0.1f,
+                                  .dry_base = 1.75f,
+                                  .dry_allowed_length = 2,
+                                  .dry_last_n = -1,
+                                  .mirostat_tau = 5.0f,
+                                  .mirostat_eta = 0.1f,
+                                  .dynatemp_exponent = 1.0f,
+                                  .min_keep = 1};
+}
+
+/* ---- life */
+
+static wick_status allocate(wick_sampler *s, wick_error *err) {
+    const wick_sampler_options *o = &s->options;
+    s->counts = WICK_NEW_ARRAY(uint32_t, s->n_vocab);
+    s->logits = WICK_NEW_ARRAY(float, s->n_vocab);
+    s->candidates = WICK_NEW_ARRAY(wick_candidate, s->n_vocab);
+    s->p = WICK_NEW_ARRAY(float, s->n_vocab);
+    bool ok = s->counts && s->logits && s->candidates && s->p;
+    if (o->typical_p < 1) ok = (s->near = WICK_NEW_ARRAY(wick_candidate, s->n_vocab)) && ok;
+    if (o->n_biases) ok = (s->biases = wick_memdup(o->biases, o->n_biases * sizeof *o->biases)) && ok;
+    if (o->n_end_ids) ok = (s->end_ids = wick_memdup(o->end_ids, o->n_end_ids * sizeof *o->end_ids)) && ok;
+    if (o->n_dry_breakers) ok = (s->breakers = wick_memdup(o->dry_breakers, o->n_dry_breakers * sizeof *o->dry_breakers)) && ok;
+    bool penal = o->repeat_penalty != 1 || o->frequency_penalty != 0 || o->presence_penalty != 0;
+    int64_t window = penal ? (o->repeat_last_n < 0 ? 1 << 16 : o->repeat_last_n) : 0;
+    int64_t dry = o->dry_multiplier > 0 ? (o->dry_last_n < 0 ? 1 << 16 : o->dry_last_n) : 0;
+    s->history_cap = (size_t)(window > dry ? window : dry);
+    if (s->history_cap) ok = (s->history = WICK_NEW_ARRAY(int32_t, s->history_cap)) && ok;
+    if (dry) ok = (s->z = WICK_NEW_ARRAY(int32_t, s->history_cap)) && ok;
+    return ok ? WICK_OK : wick_fail_nomem(err);
+}
+
+wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab, wick_sampler **out, wick_error *err) {
+    *out = NULL;
+    WICK_TRY(check(options, n_vocab, err));
+    wick_sampler *s = WICK_NEW(wick_sampler);
+    if (!s) return wick_fail_nomem(err);
+    s->options = *options;
+    s->n_vocab = n_vocab;
+    uint64_t x = options->seed;
+    for (int i = 0; i < 4; i++) s->rng[i] = split_mix(&x);
+    s->mu = 2 * (double)options->mirostat_tau;
+    wick_status status = parse_order(s, options->order, err);
+    if (status == WICK_OK) status = allocate(s, err);
+    if (status == WICK_OK)
+        *out = s;
+    else
+        wick_sampler_free(s);
+    return status;
+}
+
+void wick_sampler_free(wick_sampler *s) {
+    if (!s) return;
+    wick_free(s->biases);
+    wick_free(s->end_ids);
+    wick_free(s->breakers);
+    wick_free(s->history);
+    wick_free(s->counts);
+    wick_free(s->logits);
+    wick_free(s->candidates);
+    wick_free(s->p);
+    wick_free(s->near);
+    wick_free(s->z);
+    wick_free(s);
+}
+
+int32_t wick_sampler_recent(const wick_sampler *s, size_t i) { return s->history[(s->n_accepted - 1 - i) % s->history_cap]; }
+
+void wick_sampler_accept(wick_sampler *s, int32_t token) {
+    s->n_new += s->drawn;
+    s->drawn = false;
+    if (!s->history_cap) return;
+    s->history[s->n_accepted++ % s->history_cap] = token;
+    if (s->n_history < s->history_cap) s->n_history++;
+}
+
+/* ---- choosing */
+
+static int32_t most_likely(const float *logits, size_t n) {
+    size_t best = 0;
+    float most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] > most) most = logits[i], best = i;
+    return (int32_t)best;
+}
+
+/* Bias, and the ends of an answer that may not come yet. */
+static void apply_bias(wick_sampler *s) {
+    for (size_t i = 0; i < s->options.n_biases; i++) s->logits[s->biases[i].token] += s->biases[i].bias;
+    if ((int64_t)s->n_new >= s->options.min_tokens) return;
+    for (size_t i = 0; i < s->options.n_end_ids; i++)
+        if (s->end_ids[i] >= 0 && (size_t)s->end_ids[i] < s->n_vocab) s->logits[s->end_ids[i]] = -INFINITY;
+}
+
+/* NaN and +infinity would poison every sum: the first is impossible, the second merely very likely. */
+static void copy_logits(wick_sampler *s, const float *logits) {
+    for (size_t i = 0; i < s->n_vocab; i++) {
+        float x = logits[i];
+        x = x < 1e30f ? x : x >= 1e30f ? 1e30f : -INFINITY;
+        s->logits[i] = x;
+    }
+}
+
+/* Draws from s->p; *probability of what was drawn. */
+static int32_t draw(wick_sampler *s, double *probability) {
+    wick_sampler_softmax(s);
+    double total = 0, sum = 0;
+    for (size_t i = 0; i < s->n; i++) total += s->p[i];
+    double at = wick_sampler_uniform(s) * total;
+    size_t last = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->p[i] <= 0) continue;
+        last = i;
+        sum += s->p[i];
+        if (at < sum) break;
+    }
+    *probability = total > 0 ? s->p[last] / total : 1;
+    return s->candidates[last].id;
+}
+
+#define LN2 0.69314718055994531
+
+/* Mirostat keeps the surprise of the text near tau (Basu and others, 2020). */
+static int32_t mirostat_2(wick_sampler *s) {
+    double p;
+    wick_sampler_sort(s);
+    wick_sampler_softmax(s);
+    size_t keep = 1;
+    while (keep < s->n && s->p[keep] > 0 && -wick_log_f64(s->p[keep]) / LN2 <= s->mu) keep++;
+    s->n = keep;
+    int32_t id = draw(s, &p);
+    s->mu -= s->options.mirostat_eta * (-wick_log_f64(p) / LN2 - s->options.mirostat_tau);
+    return id;
+}
+
+static int32_t mirostat_1(wick_sampler *s) {
+    double p, top = 0, bottom = 0;
+    wick_sampler_sort(s);
+    wick_sampler_softmax(s);
+    for (size_t i = 0; i + 1 < s->n && i < 100 && s->p[i + 1] > 0; i++) {
+        double t = wick_log_f64((double)(i + 2) / (double)(i + 1)), b = wick_log_f64((double)s->p[i] / s->p[i + 1]);
+        top += t * b;
+        bottom += t * t;
+    }
+    double shape = bottom > 0 ? top / bottom : 1, epsilon = shape - 1;
+    if (shape < 1e-3) shape = 1e-3;
+    double n = (double)s->n_vocab, scale = epsilon != 0 ? epsilon / (1 - wick_exp_f64(-epsilon * wick_log_f64(n))) : 1 / wick_log_f64(n);
+    double k = (wick_log_f64(scale > 1e-300 ? scale : 1e-300) + s->mu * LN2) / shape; /* log of k */
+    size_t keep = k > 30 ? s->n : k < 0 ? 1 : (size_t)wick_exp_f64(k);
+    s->n = keep < 1 ? 1 : keep < s->n ? keep : s->n;
+    int32_t id = draw(s, &p);
+    s->mu -= s->options.mirostat_eta * (-wick_log_f64(p) / LN2 - s->options.mirostat_tau);
+    return id;
+}
+
+static bool changes_logits(const wick_sampler *s) {
+    const wick_sampler_options *o = &s->options;
+    return o->n_biases || (o->n_end_ids && (int64_t)s->n_new < o->min_tokens) || s->history_cap;
+}
+
+static bool changes_first(wick_sampler_step step) { return step == WICK_STEP_PENALTIES || step == WICK_STEP_DRY; }
+
+int32_t wick_sampler_sample(wick_sampler *s, const float *logits) {
+    double p;
+    s->drawn = true;
+    if (s->options.temperature <= 0 && !changes_logits(s)) return most_likely(logits, s->n_vocab);
+    copy_logits(s, logits);
+    apply_bias(s);
+    /* Penalties act on all logits, so they come before any step that drops candidates, wherever the order names them. */
+    for (int i = 0; i < s->n_step; i++)
+        if (changes_first(s->order[i])) wick_sampler_run_step(s, s->order[i]);
+    if (s->options.temperature <= 0) return most_likely(s->logits, s->n_vocab);
+    s->whole = true;
+    s->sorted = false;
+    s->n = s->n_vocab;
+    for (int i = 0; i < s->n_step; i++) {
+        bool thins = s->order[i] != WICK_STEP_TEMPERATURE;
+        if (!changes_first(s->order[i]) && !(s->options.mirostat && thins)) wick_sampler_run_step(s, s->order[i]);
+    }
+    wick_sampler_write_out(s);
+    if (s->options.mirostat) return s->options.mirostat == 1 ? mirostat_1(s) : mirostat_2(s);
+    return draw(s, &p);
+}
+
+/* ---- log probabilities */
+
+size_t wick_logprobs(const float *logits, size_t n_vocab, int32_t token, float *logprob, wick_logprob *top, size_t n_top) {
+    float most = -INFINITY;
+    double sum = 0;
+    for (size_t i = 0; i < n_vocab; i++)
+        if (logits[i] > most) most = logits[i];
+    for (size_t i = 0; i < n_vocab; i++)
+        if (logits[i] > -INFINITY) sum += wick_exp_f64((double)logits[i] - most < -700 ? -700 : (double)logits[i] - most);
+    double base = most + (sum > 0 ? wick_log_f64(sum) : 0);
+    if (logprob) *logprob = token >= 0 && (size_t)token < n_vocab ? (float)(logits[token] - base) : -INFINITY;
+    size_t n = 0;
+    for (size_t i = 0; i < n_vocab && n_top; i++) { /* insertion: n_top is small */
+        if (!(logits[i] > -INFINITY) || (n == n_top && !((float)(logits[i] - base) > top[n - 1].logprob))) continue;
+        size_t at = n < n_top ? n++ : n - 1;
+        for (; at && (float)(logits[i] - base) > top[at - 1].logprob; at--) top[at] = top[at - 1];
+        top[at] = (wick_logprob){(int32_t)i, (float)(logits[i] - base)};
+    }
+    return n;
+}
