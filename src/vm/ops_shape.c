@@ -141,6 +141,7 @@ static wick_status slice_range(wick_call *c, const wick_vt *x, int first_arg, ra
     if (end > n) end = n;
     r->start = start > n ? n : start;
     r->count = end > r->start ? (end - r->start - 1) / r->step + 1 : 0;
+    if (r->count < 2) r->step = 1; /* whatever it was, it leads nowhere */
     return WICK_OK;
 }
 

@@ -31,7 +31,7 @@ wick_status wick_vt_resize(wick_vt *t, int rank, const int32_t *dims, wick_error
     uint64_t n = 1, size = 0;
     bool fits = rank == t->rank;
     for (int i = 0; i < rank && fits; i++) fits = dims[i] >= 0 && wick_mul_u64(n, (uint64_t)dims[i], &n);
-    if (fits && !t->dynamic) fits = memcmp(dims, t->dims, (size_t)rank * sizeof dims[0]) == 0;
+    if (fits && !t->dynamic && rank) fits = memcmp(dims, t->dims, (size_t)rank * sizeof dims[0]) == 0;
     if (!fits || n > t->n_max)
         return wick_fail(err, WICK_EFORMAT, "the result has shape %s, but its tensor is %s of shape %s with room for %llu elements",
                          wick_vt_shape(rank, dims).s, t->dynamic ? "dynamic" : "static", wick_vt_shape(t->rank, t->dims).s,
@@ -39,7 +39,7 @@ wick_status wick_vt_resize(wick_vt *t, int rank, const int32_t *dims, wick_error
     if (t->data && (!wick_mul_u64(n, wick_scalar_size(t->type), &size) || size > t->cap))
         return wick_fail(err, WICK_EFORMAT, "a tensor of shape %s does not fit into the %llu bytes that it is a view of",
                          wick_vt_shape(rank, dims).s, (unsigned long long)t->cap);
-    memcpy(t->dims, dims, (size_t)rank * sizeof dims[0]);
+    if (rank) memcpy(t->dims, dims, (size_t)rank * sizeof dims[0]);
     return WICK_OK;
 }
 
