@@ -31,7 +31,12 @@ INLINE void group_sums(int R, const uint8_t *w, const int8_t *a, const int32_t *
         for (int r = 0; r < R; r++) {
             __m256i s = _mm256_maddubs_epi16(low, broadcast4(a + 32 * r + 4 * j));
             sums[r] = j ? _mm256_add_epi16(sums[r], s) : s;
+            KEEP_ORDER(sums[r]);
+        }
+        UNROLL(4)
+        for (int r = 0; r < R; r++) {
             sums[r] = _mm256_add_epi16(sums[r], _mm256_maddubs_epi16(high, broadcast4(a + 32 * r + 4 * j + 16)));
+            KEEP_ORDER(sums[r]);
         }
     }
     UNROLL(4)
@@ -58,7 +63,9 @@ INLINE void strip(int R, int row, const job *x) {
             UNROLL(2)
             for (int h = 0; h < 2; h++) {
                 __m256i sums[STRIP], s = _mm256_load_si256((const __m256i *)(w + 512 + 32 * h));
-                group_sums(R, w + 256 * g + 32 * h, a, start, sums);
+                const int8_t *codes = a;
+                LOAD_AGAIN(codes);
+                group_sums(R, w + 256 * g + 32 * h, codes, start, sums);
                 s = g ? _mm256_and_si256(s, _mm256_set1_epi32((int)0xffff0000)) : _mm256_slli_epi32(s, 16);
                 UNROLL(4)
                 for (int r = 0; r < R; r++) acc[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), _mm256_castsi256_ps(s), acc[r][h]);

@@ -32,6 +32,8 @@ INLINE void group_sums(int R, const uint8_t *w, const int8_t *a, __m256i *sums) 
             __m256i l = _mm256_maddubs_epi16(low, codes), h = _mm256_maddubs_epi16(high, codes);
             lows[r] = j ? _mm256_add_epi16(lows[r], l) : l;
             highs[r] = j ? _mm256_add_epi16(highs[r], h) : h;
+            KEEP_ORDER(lows[r]);
+            KEEP_ORDER(highs[r]);
         }
     }
     UNROLL(3)

@@ -14,6 +14,11 @@ static inline __attribute__((always_inline)) int32_t codes4(const int8_t *p) {
     return v;
 }
 
+/* The compiler turns chains of integer sums into trees and keeps what it loaded for a second use, and then lacks registers:
+ * half the speed on AVX2. What passes through these is opaque to it. */
+#define KEEP_ORDER(vector)  __asm__("" : "+x"(vector))
+#define LOAD_AGAIN(pointer) __asm__ volatile("" : "+r"(pointer))
+
 /* One function per height of a tile, and the table of them. */
 #define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #define TILE_TABLE                                                                                                                         \
