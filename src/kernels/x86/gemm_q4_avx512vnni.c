@@ -67,7 +67,8 @@ INLINE void tile(int R, const wick_qtile *t, const uint8_t *w, const float *cols
     }
 EACH_TILE(DEFINE_TILE)
 typedef void tile_fn(const wick_qtile *t, const uint8_t *w, const float *colsum, const float *bias, float *y, int64_t y_stride, bool first);
-static tile_fn *const tiles_by_rows[WICK_TILE_ROWS + 1] = TILE_TABLE;
+#define TILE_ENTRY(R) tile_##R,
+static tile_fn *const by_rows[WICK_TILE_ROWS + 1] = {NULL, EACH_TILE(TILE_ENTRY)};
 
 void wick_gemm_q4_avx512vnni(int64_t n_tile, const wick_qtile *tiles, int64_t n_panel, const uint8_t *panels, const float *colsum,
                              const float *bias, float *y, int64_t y_stride) {
@@ -77,8 +78,8 @@ void wick_gemm_q4_avx512vnni(int64_t n_tile, const wick_qtile *tiles, int64_t n_
         for (int64_t p = 0; p < n_panel; p++) {
             float *to = y + 16 * p;
             for (int64_t t = t0; t < t1; to += tiles[t++].n_row * y_stride)
-                tiles_by_rows[tiles[t].n_row](tiles + t, panels + p * panel_size, colsum + 16 * p, bias ? bias + 16 * p : NULL, to,
-                                              y_stride, t == t0);
+                by_rows[tiles[t].n_row](tiles + t, panels + p * panel_size, colsum + 16 * p, bias ? bias + 16 * p : NULL, to, y_stride,
+                                        t == t0);
         }
         for (int64_t t = t0; t < t1; t++) y += tiles[t].n_row * y_stride;
     }

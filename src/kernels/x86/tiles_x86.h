@@ -19,9 +19,7 @@ static inline __attribute__((always_inline)) int32_t codes4(const int8_t *p) {
 #define KEEP_ORDER(vector)  __asm__("" : "+x"(vector))
 #define LOAD_AGAIN(pointer) __asm__ volatile("" : "+r"(pointer))
 
-/* One function per height of a tile, and the table of them. */
+/* X(R) for every height of a tile. */
 #define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#define TILE_TABLE                                                                                                                         \
-    { NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8, tile_9, tile_10, tile_11, tile_12 }
 
 #endif
