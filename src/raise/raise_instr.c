@@ -218,8 +218,8 @@ static wick_status slice(call *c, wick_value_id x, int64_t axis, wick_dim start,
     wick_dtype dtype;
     wick_dim whole = in.dims[axis];
     if (!wick_r_dtype(arg(c, out)->tensor->scalar_type, &dtype)) return wick_r_unsupported(r, "a result of a type that graphs do not have");
-    in.dims[axis] = (wick_dim){end.c - start.c, end.s - start.s, end.p - start.p};
-    if (wick_dim_is_const(in.dims[axis]) && in.dims[axis].c < 0) return wick_r_unsupported(r, "a slice that is empty");
+    if (!wick_r_dim_sub(end, start, &in.dims[axis]) || (wick_dim_is_const(in.dims[axis]) && in.dims[axis].c < 0))
+        return wick_r_unsupported(r, "a slice that is empty");
     bool all = wick_dim_equal(start, wick_dim_const(0)) && wick_dim_equal(end, whole);
     wick_value_id y = all ? x : wick_graph_fine(r->g, WICK_OP_f_slice, attrs, &x, 1, dtype, in.rank, in.dims, here(r));
     if (lose) {
@@ -249,14 +249,14 @@ static wick_status do_slice(call *c) {
 
 static wick_status do_select(call *c) {
     wick_value_id x;
-    wick_dim start;
+    wick_dim start, end;
     int64_t axis;
     WICK_TRY(read_args(c, 0, 1, &x));
     const wick_value *in = value(c, x);
     if (!axis_arg(c, 1, in->rank, &axis) || !wick_r_int_arg(c->r, c->args[2], wick_dim_const(0), &start) ||
-        !slice_bound(start, in->dims[axis], &start))
+        !slice_bound(start, in->dims[axis], &start) || !wick_r_dim_add(start, wick_dim_const(1), &end))
         return wick_r_unsupported(c->r, "a selection whose place does not follow");
-    return slice(c, x, axis, start, (wick_dim){start.c + 1, start.s, start.p}, 3, true);
+    return slice(c, x, axis, start, end, 3, true);
 }
 
 /* table[position], or in general rows of a table: only the row of the position is understood. */
@@ -275,7 +275,7 @@ static wick_status do_cat(call *c) {
         wick_dim d = part.dims[axis];
         part.dims[axis] = sum.dims[axis];
         if (!wick_r_same_dims(&part, &sum)) return wick_r_unsupported(c->r, "a concatenation of different shapes");
-        sum.dims[axis] = (wick_dim){sum.dims[axis].c + d.c, sum.dims[axis].s + d.s, sum.dims[axis].p + d.p};
+        if (!wick_r_dim_add(sum.dims[axis], d, &sum.dims[axis])) return wick_r_unsupported(c->r, "a concatenation larger than memory");
     }
     return emit(c, WICK_OP_f_cat, (wick_attrs){.fine = {.axis = axis}}, (int)list->n, in, 2, sum.rank, sum.dims);
 }
@@ -450,12 +450,11 @@ static wick_status do_index(call *c) {
 
 /* Numbers start, start + 1, ... below end. */
 static wick_status do_arange(call *c) {
-    wick_dim start, end;
+    wick_dim start, end, n;
     int64_t step;
     if (!wick_r_int_arg(c->r, c->args[0], wick_dim_const(0), &start) || !wick_r_int_arg(c->r, c->args[1], wick_dim_const(0), &end) ||
-        !wick_r_const_arg(c->r, c->args[2], 1, &step) || step != 1)
+        !wick_r_const_arg(c->r, c->args[2], 1, &step) || step != 1 || !wick_r_dim_sub(end, start, &n))
         return wick_r_unsupported(c->r, "a range whose bounds do not follow");
-    wick_dim n = {end.c - start.c, end.s - start.s, end.p - start.p};
     return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.start = start, .end = end}}, 0, NULL, 3, 1, &n);
 }
 

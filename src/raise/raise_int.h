@@ -98,6 +98,9 @@ const char *wick_r_op_label(const wick_raiser *r, wick_origin origin);
 
 /* ---------------------------------------------------------------- shapes (raise_shape.c) */
 
+/* False: overflow. */
+bool wick_r_dim_add(wick_dim a, wick_dim b, wick_dim *out);
+bool wick_r_dim_sub(wick_dim a, wick_dim b, wick_dim *out);
 /* Number of elements as an expression; false: more than one factor depends on S or P, or overflow. */
 bool wick_r_numel(const wick_dim *dims, int rank, wick_dim *out);
 bool wick_r_same_dims(const wick_value *a, const wick_value *b);

@@ -3,14 +3,6 @@
 #include "base/mem.h"
 #include "raise/raise_int.h"
 
-static bool add(wick_dim a, wick_dim b, wick_dim *out) {
-    return wick_add_i64(a.c, b.c, &out->c) && wick_add_i64(a.s, b.s, &out->s) && wick_add_i64(a.p, b.p, &out->p);
-}
-
-static bool sub(wick_dim a, wick_dim b, wick_dim *out) {
-    return wick_sub_i64(a.c, b.c, &out->c) && wick_sub_i64(a.s, b.s, &out->s) && wick_sub_i64(a.p, b.p, &out->p);
-}
-
 static bool mul(wick_dim a, wick_dim b, wick_dim *out) {
     if (!wick_dim_is_const(b)) {
         wick_dim t = a;
@@ -78,8 +70,8 @@ static wick_status size_instr(wick_raiser *r, wick_instr_op op, const int32_t *a
 
 static bool arithmetic(wick_instr_op op, wick_dim a, wick_dim b, wick_dim *out) {
     switch (op) {
-    case WICK_I_PRIM_ADD: return add(a, b, out);
-    case WICK_I_PRIM_SUB: return sub(a, b, out);
+    case WICK_I_PRIM_ADD: return wick_r_dim_add(a, b, out);
+    case WICK_I_PRIM_SUB: return wick_r_dim_sub(a, b, out);
     case WICK_I_PRIM_MUL: return mul(a, b, out);
     case WICK_I_PRIM_FLOORDIV: return floordiv(a, b, out);
     case WICK_I_PRIM_MOD: return mod(a, b, out);

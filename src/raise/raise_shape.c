@@ -2,6 +2,14 @@
 #include "base/checked.h"
 #include "raise/raise_int.h"
 
+bool wick_r_dim_add(wick_dim a, wick_dim b, wick_dim *out) {
+    return wick_add_i64(a.c, b.c, &out->c) && wick_add_i64(a.s, b.s, &out->s) && wick_add_i64(a.p, b.p, &out->p);
+}
+
+bool wick_r_dim_sub(wick_dim a, wick_dim b, wick_dim *out) {
+    return wick_sub_i64(a.c, b.c, &out->c) && wick_sub_i64(a.s, b.s, &out->s) && wick_sub_i64(a.p, b.p, &out->p);
+}
+
 bool wick_r_numel(const wick_dim *dims, int rank, wick_dim *out) {
     wick_dim n = wick_dim_const(1);
     for (int i = 0; i < rank; i++) {

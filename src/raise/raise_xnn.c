@@ -135,7 +135,7 @@ static wick_status concatenate(inliner *in, const wick_xnn_node *n) {
         wick_dim d = part.dims[axis];
         part.dims[axis] = sum.dims[axis];
         if (!wick_r_same_dims(&part, &sum)) return wick_r_unsupported(in->r, "a Concatenate of different shapes");
-        sum.dims[axis] = (wick_dim){sum.dims[axis].c + d.c, sum.dims[axis].s + d.s, sum.dims[axis].p + d.p};
+        if (!wick_r_dim_add(sum.dims[axis], d, &sum.dims[axis])) return wick_r_unsupported(in->r, "a Concatenate larger than memory");
     }
     return emit(in, n, WICK_OP_f_cat, (wick_attrs){.fine = {.axis = axis}}, n->n_in, ids, sum.rank, sum.dims);
 }

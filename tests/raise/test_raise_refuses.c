@@ -1,0 +1,215 @@
+/* What must not match: programs in which one thing was changed, so that they mean something else. Raise may leave a part of them to the
+ * vm, or refuse them; it must not take them for what they were. */
+#include "base/mem.h"
+#include "raise/raise.h"
+#include "support/support.h"
+
+typedef struct subject {
+    wick_program *p;
+    wick_program_method *m;
+    wick_pte_method *pte;
+} subject;
+
+static subject open_stock(const char *name) {
+    subject s = {0};
+    wick_program_options options = {.no_mmap = true}; /* constants can be changed */
+    assert_ok(wick_program_open(test_data(name), &options, &s.p, err));
+    for (uint32_t i = 0; i < s.p->pte.n_method; i++)
+        if (!strcmp(s.p->pte.methods[i].name, "forward")) {
+            s.m = &s.p->methods[i];
+            s.pte = &s.p->pte.methods[i];
+        }
+    assert_non_null(s.m);
+    return s;
+}
+
+/* The k-th instruction with this operator. */
+static wick_pte_instr *instr(const subject *s, wick_instr_op op, int k) {
+    for (uint32_t i = 0; i < s->pte->n_instr; i++) {
+        wick_pte_instr *n = &s->pte->instrs[i];
+        if (n->kind == WICK_IK_KERNEL && s->m->ops[n->index] == op && k-- == 0) return n;
+    }
+    fail_msg("the program has no such instruction");
+    return NULL;
+}
+
+static int32_t operator_of(const subject *s, wick_instr_op op) { return instr(s, op, 0)->index; }
+
+/* An EValue that no instruction writes and that has this number. */
+static int32_t number(const subject *s, wick_evalue_kind kind, int64_t i) {
+    for (uint32_t v = 0; v < s->pte->n_value; v++) {
+        bool written = false;
+        if (s->pte->values[v].kind != kind || s->pte->values[v].i != i) continue;
+        for (uint32_t k = 0; k < s->pte->n_instr; k++) {
+            const wick_pte_instr *n = &s->pte->instrs[k];
+            wick_instr_op op = n->kind == WICK_IK_KERNEL ? s->m->ops[n->index] : WICK_I_UNKNOWN;
+            const char *letters = op == WICK_I_UNKNOWN ? "" : wick_instr_op_args(op);
+            if (strpbrk(letters, "ikx")) written |= n->args[n->n_arg - 1] == (int32_t)v;
+        }
+        if (!written) return (int32_t)v;
+    }
+    fail_msg("the program has no such number");
+    return -1;
+}
+
+static void *writable(const void *bytes) { return (void *)(uintptr_t)bytes; }
+
+/* ---------------------------------------------------------------- changes */
+
+static void eps_after_rsqrt(subject *s) {
+    wick_pte_instr *add = instr(s, WICK_I_ADD, 0), *rsqrt = instr(s, WICK_I_RSQRT, 0), *mul = instr(s, WICK_I_MUL, 1);
+    assert_ptr_equal(add + 1, rsqrt);
+    assert_int_equal(mul->args[1], rsqrt->args[1]);
+    int32_t mean = add->args[0];
+    wick_pte_instr t = *add;
+    *add = *rsqrt;
+    *rsqrt = t;
+    add->args[0] = mean;           /* r = rsqrt(mean) */
+    rsqrt->args[0] = add->args[1]; /* r + eps */
+    mul->args[1] = rsqrt->args[3];
+}
+
+static void mean_of_x(subject *s) { instr(s, WICK_I_MEAN, 0)->args[0] = instr(s, WICK_I_MUL, 0)->args[0]; }
+static void mean_over_tokens(subject *s) {
+    int32_t list = instr(s, WICK_I_MEAN, 0)->args[1];
+    s->pte->values[list].items[0] = number(s, WICK_EV_INT, 1);
+}
+static void norm_of_another(subject *s) { /* the second norm's mean square on the first norm's x */
+    wick_pte_instr *square = NULL;
+    for (int k = 2; !square; k++) {
+        wick_pte_instr *n = instr(s, WICK_I_MUL, k);
+        if (n->args[0] == n->args[1]) square = n;
+    }
+    square->args[0] = square->args[1] = instr(s, WICK_I_MUL, 0)->args[0];
+}
+static void sin_added(subject *s) { instr(s, WICK_I_SUB, 0)->index = operator_of(s, WICK_I_ADD); }
+static void sin_subtracted(subject *s) {
+    /* the sum that follows the first difference */
+    wick_pte_instr *sub = instr(s, WICK_I_SUB, 0);
+    for (wick_pte_instr *n = sub + 1;; n++)
+        if (n->kind == WICK_IK_KERNEL && s->m->ops[n->index] == WICK_I_ADD) {
+            n->index = operator_of(s, WICK_I_SUB);
+            return;
+        }
+}
+static void cos_for_sin(subject *s) {
+    wick_pte_instr *sub = instr(s, WICK_I_SUB, 0);
+    assert_int_equal(s->m->ops[sub[-1].index], WICK_I_MUL);
+    sub[-1].args[1] = sub[-2].args[1];
+}
+static void halves_as_pairs(subject *s) { /* real part from lane 1, imaginary part from lane 0 of one rotation */
+    wick_pte_instr *a = NULL, *b = NULL;
+    for (int k = 0; !b; k++) {
+        wick_pte_instr *n = instr(s, WICK_I_SLICE_COPY, k);
+        if (s->pte->values[n->args[0]].tensor->rank != 5) continue;
+        if (a) b = n;
+        if (!a) a = n;
+    }
+    for (int i = 2; i < 4; i++) {
+        int32_t t = a->args[i];
+        a->args[i] = b->args[i];
+        b->args[i] = t;
+    }
+}
+static void position_plus_one(subject *s) { /* the rope's rows */
+    wick_pte_instr *slice = instr(s, WICK_I_SLICE_COPY, 0);
+    slice->args[2] = number(s, WICK_EV_INT, 1);
+}
+static void not_causal(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 1)->args[6] = number(s, WICK_EV_BOOL, 0); }
+static void query_elsewhere(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 0)->args[3] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
+static void append_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 0)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
+static void one_cache(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 0)->args[2] = instr(s, WICK_I_CUSTOM_SDPA, 0)->args[1]; }
+static void cache_of_another_layer(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 1)->args[1] = instr(s, WICK_I_CUSTOM_SDPA, 0)->args[1]; }
+static void masked(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 0)->args[4] = instr(s, WICK_I_MUL, 0)->args[0]; }
+static void first_row(subject *s) { /* the last select is the one of the last row */
+    wick_pte_instr *select = NULL;
+    for (uint32_t i = 0; i < s->pte->n_instr; i++) {
+        wick_pte_instr *n = &s->pte->instrs[i];
+        if (n->kind == WICK_IK_KERNEL && s->m->ops[n->index] == WICK_I_SELECT_COPY) select = n;
+    }
+    assert_non_null(select);
+    select->args[2] = number(s, WICK_EV_INT, 0);
+}
+static void sigmoid_squared(subject *s) {
+    for (int k = 0;; k++) {
+        wick_pte_instr *mul = instr(s, WICK_I_MUL, k);
+        if (mul->args[1] != instr(s, WICK_I_SIGMOID, 0)->args[1]) continue;
+        mul->args[0] = mul->args[1];
+        return;
+    }
+}
+/* Tables of the half style hold every angle twice: change one cell of the second half. */
+static void change_table(subject *s, int k) {
+    const wick_pte_tensor *t = s->pte->values[instr(s, WICK_I_SLICE_COPY, k)->args[0]].tensor;
+    wick_bytes bytes;
+    assert_true(wick_program_constant(s->p, t, &bytes));
+    float *cells = writable(bytes.data);
+    cells[7 * t->dims[1] + t->dims[1] - 1] += 0.5f;
+}
+static void cos_halves_differ(subject *s) { change_table(s, 0); }
+static void sin_halves_differ(subject *s) { change_table(s, 1); }
+static void nothing(subject *s) { (void)s; }
+
+static const struct {
+    const char *name, *file;
+    void (*change)(subject *s);
+    const char *gone; /* what the graph has less often than before */
+} cases[] = {
+    {"nothing", "stock/st_fp32_sdpa.pte", nothing, NULL},
+    {"eps after rsqrt", "stock/st_fp32_sdpa.pte", eps_after_rsqrt, "rmsnorm"},
+    {"mean of x", "stock/st_fp32_sdpa.pte", mean_of_x, "rmsnorm"},
+    {"mean over tokens", "stock/st_fp32_sdpa.pte", mean_over_tokens, "rmsnorm"},
+    {"norm of another", "stock/st_fp32_sdpa.pte", norm_of_another, "rmsnorm"},
+    {"sin added", "stock/st_fp32_sdpa.pte", sin_added, "rope"},
+    {"sin subtracted", "stock/st_fp32_sdpa.pte", sin_subtracted, "rope"},
+    {"cos for sin", "stock/st_fp32_sdpa.pte", cos_for_sin, "rope"},
+    {"other pairs", "stock/st_fp32_sdpa.pte", halves_as_pairs, "rope"},
+    {"other rows of the table", "stock/st_fp32_sdpa.pte", position_plus_one, "rope"},
+    {"not causal", "stock/st_fp32_sdpa.pte", not_causal, "attention"},
+    {"query elsewhere", "stock/st_fp32_sdpa.pte", query_elsewhere, "attention"},
+    {"append elsewhere", "stock/st_fp32_sdpa.pte", append_elsewhere, "attention"},
+    {"one cache", "stock/st_fp32_sdpa.pte", one_cache, "attention"},
+    {"cache of another layer", "stock/st_fp32_sdpa.pte", cache_of_another_layer, "attention"},
+    {"masked", "stock/st_fp32_sdpa.pte", masked, "attention"},
+    {"first row", "stock/st_fp32_sdpa.pte", first_row, "last_row"},
+    {"sigmoid squared", "stock/st_fp32_sdpa.pte", sigmoid_squared, "glu"},
+    {"half style, nothing", "stock/ty_qwen3.pte", nothing, NULL},
+    {"halves of cos differ", "stock/ty_qwen3.pte", cos_halves_differ, "rope"},
+    {"halves of sin differ", "stock/ty_qwen3.pte", sin_halves_differ, "rope"},
+};
+
+static int count(const wick_graph *g, const char *op) {
+    int n = 0;
+    for (size_t i = 0; i < g->n_node; i++) n += !strcmp(wick_op_name(g->nodes[i].op), op);
+    return n;
+}
+
+static void test_changes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        subject s = open_stock(cases[i].file);
+        wick_raised before, after;
+        wick_error why = {0};
+        assert_ok(wick_raise(s.p, s.m, &before, err));
+        cases[i].change(&s);
+        wick_status status = wick_raise(s.p, s.m, &after, &why);
+        if (!cases[i].gone) {
+            assert_int_equal(status, WICK_OK);
+            assert_int_equal(after.n_left, 0);
+        } else if (status == WICK_OK) {
+            if (count(after.graph, cases[i].gone) >= count(before.graph, cases[i].gone))
+                fail_msg("%s: every %s is still there", cases[i].name, cases[i].gone);
+        } else {
+            assert_int_equal(status, WICK_EUNSUPPORTED);
+            if (!strstr(why.message, "cannot be raised")) fail_msg("%s: \"%s\"", cases[i].name, why.message);
+        }
+        wick_raised_release(&before);
+        wick_raised_release(&after);
+        wick_program_close(s.p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
