@@ -88,7 +88,10 @@ void wick_attend_merge(int n, const float *m, const float *l, int64_t ml_stride,
         any = true;
         float w = wick_exp(mi - top);
         sum = fmaf(l[i * ml_stride], w, sum);
-        for (int64_t j = 0; j < d; j++) out[j] = fmaf(o[i * o_stride + j], w, out[j]);
+        if (w == 1) /* always so for one chunk: fmaf would give the same, a call at a time */
+            for (int64_t j = 0; j < d; j++) out[j] += o[i * o_stride + j];
+        else
+            for (int64_t j = 0; j < d; j++) out[j] = fmaf(o[i * o_stride + j], w, out[j]);
     }
     if (any)
         for (int64_t j = 0; j < d; j++) out[j] = out[j] / sum;

@@ -43,7 +43,7 @@ static void lay_rows(const job *j, int64_t head, int64_t from, int64_t to) {
 /* States of rows [from, to) over one chunk. */
 static void attend_chunk(const job *j, int64_t head, int64_t from, int64_t to, int64_t chunk, float *m, float *l, float *o) {
     const wick_backend_state *s = j->w->s;
-    const cpu_kv *kv = &s->kvs[j->ph->cache];
+    const cpu_kv *kv = &s->kvs[j->ph->index];
     int64_t begin = chunk * WICK_KEY_CHUNK, end = begin + WICK_KEY_CHUNK, first = first_of(j, from), limit = limit_of(j, to - 1);
     if (first > begin) begin = first / WICK_KEY_BLOCK * WICK_KEY_BLOCK;
     wick_attend_args a = {.q = j->w->desk->q,
@@ -111,7 +111,7 @@ static void attend_split(const job *j, int64_t c0, int64_t c1) {
 }
 
 void cpu_attend(const cpu_work *w, const cpu_phase *ph) {
-    const cpu_cache *c = &w->p->caches[ph->cache];
+    const cpu_cache *c = &w->p->caches[ph->index];
     wick_backend_state *s = w->s;
     job j = {.w = w, .ph = ph, .c = c, .group = c->n_head / c->n_kv_head, .position = s->position + (ph->main_last ? s->n - 1 : 0)};
     j.n_row = cpu_n_row(w, ph->main_last) * j.group;

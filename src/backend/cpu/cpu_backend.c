@@ -66,6 +66,7 @@ static void plan_free(wick_backend_plan *p) {
     wick_free(p->blocks);
     wick_free(p->ops);
     wick_free(p->phases);
+    wick_free(p->calls);
     wick_free(p->caches);
     wick_free(p->convs);
     wick_free_aligned(p->weights);

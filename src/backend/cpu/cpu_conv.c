@@ -3,8 +3,8 @@
 #include "backend/cpu/cpu_state.h"
 
 void cpu_conv_run(const cpu_work *w, const cpu_phase *ph) {
-    const cpu_conv *c = &w->p->convs[ph->conv];
-    float *past = w->s->conv[ph->conv];
+    const cpu_conv *c = &w->p->convs[ph->index];
+    float *past = w->s->conv[ph->index];
     int64_t keep = c->width - 1, n_row = w->s->n;
     size_t from, to;
     wick_split((size_t)c->n, 16, w->i_thread, w->n_thread, &from, &to);

@@ -36,17 +36,18 @@ void cpu_host(const cpu_work *w, const cpu_phase *ph) {
     wick_backend_state *s = w->s;
     const wick_graph *g = w->p->g;
     const wick_node *n = &g->nodes[ph->node];
+    const cpu_call *call = &w->p->calls[ph->index];
     const void *in[WICK_NODE_MAX_IN] = {0};
     for (int i = 0; i < n->n_in; i++) {
         if (n->in[i] == g->tokens)
             in[i] = s->tokens;
         else if (n->in[i] >= 0 && n->in[i] == g->position)
             in[i] = &s->position;
-        if (ph->host_in[i].slot < 0) continue;
-        in[i] = w->base[ph->host_in[i].slot];
-        if (ph->host_stage[i] < 0) continue;
-        void *stage = w->base[ph->host_stage[i]];
-        make_dense(w, ph->host_in[i], &g->values[n->in[i]], stage);
+        if (call->in[i].slot < 0) continue;
+        in[i] = w->base[call->in[i].slot];
+        if (call->stage[i] < 0) continue;
+        void *stage = w->base[call->stage[i]];
+        make_dense(w, call->in[i], &g->values[n->in[i]], stage);
         in[i] = stage;
     }
     void *out = ph->out.slot >= 0 ? w->base[ph->out.slot] : NULL;

@@ -4,7 +4,7 @@
 
 static void gemm(const cpu_work *w, const cpu_phase *ph, int64_t row, int64_t n_row, int64_t n_tile, int64_t panel, int64_t n_panel,
                  float *y, int64_t stride) {
-    const cpu_matrix *m = &w->p->matrices[ph->matrix];
+    const cpu_matrix *m = &w->p->matrices[ph->index];
     const wick_kernels *k = &w->p->kernels;
     const uint8_t *panels = m->panels + (size_t)panel * m->panel_size;
     const float *bias = m->bias ? m->bias + panel * WICK_PANEL : NULL, *columns = m->colsum + panel * WICK_PANEL;
@@ -21,7 +21,7 @@ static void gemm(const cpu_work *w, const cpu_phase *ph, int64_t row, int64_t n_
 
 /* Describes tiles [from, to) of the quantized operand on the desk. */
 static void lay_tiles(const cpu_work *w, const cpu_phase *ph, int64_t from, int64_t to) {
-    int64_t n = cpu_n_row(w, ph->main_last), k_pad = w->p->matrices[ph->matrix].k_pad;
+    int64_t n = cpu_n_row(w, ph->main_last), k_pad = w->p->matrices[ph->index].k_pad;
     cpu_codes c = cpu_codes_at(w->base[ph->in.slot], k_pad, n);
     for (int64_t t = from; t < to; t++) {
         int64_t begin = wick_tile_begin(n, t);
@@ -35,23 +35,17 @@ static void lay_tiles(const cpu_work *w, const cpu_phase *ph, int64_t from, int6
     }
 }
 
-static wick_glu_fn *gate_fn(const cpu_work *w, const cpu_phase *ph) {
-    wick_act act = w->p->g->nodes[ph->node].attrs.act.act;
-    const wick_kernels *k = &w->p->kernels;
-    return act == WICK_ACT_SILU ? k->silu_glu : act == WICK_ACT_GELU ? k->gelu_glu : k->gelu_tanh_glu;
-}
-
 /* Panels [panel, panel + n) (pairs, if gated) for rows [row, row + n_row). */
 static void block(const cpu_work *w, const cpu_phase *ph, int64_t row, int64_t n_row, int64_t n_tile, int64_t panel, int64_t n) {
-    const cpu_matrix *m = &w->p->matrices[ph->matrix];
+    const cpu_matrix *m = &w->p->matrices[ph->index];
     int64_t column = panel * WICK_PANEL, count = n * WICK_PANEL, width = m->paired ? m->n / 2 : m->n;
     float *y = cpu_row(w, ph->out, row, ph->main_last) + column;
     gemm(w, ph, row, n_row, n_tile, panel, n, y, ph->out.stride);
     if (count > width - column) count = width - column;
     if (m->paired) {
         gemm(w, ph, row, n_row, n_tile, panel + m->n_panel / 2, n, w->desk->up, n * WICK_PANEL);
-        wick_glu_fn *glu = gate_fn(w, ph);
-        for (int64_t r = 0; r < n_row; r++) glu(y + r * ph->out.stride, w->desk->up + r * n * WICK_PANEL, count, y + r * ph->out.stride);
+        for (int64_t r = 0; r < n_row; r++)
+            ph->gate(y + r * ph->out.stride, w->desk->up + r * n * WICK_PANEL, count, y + r * ph->out.stride);
     }
     if (ph->residual.slot >= 0)
         for (int64_t r = 0; r < n_row; r++) {
@@ -61,7 +55,7 @@ static void block(const cpu_work *w, const cpu_phase *ph, int64_t row, int64_t n
 }
 
 void cpu_linear(const cpu_work *w, const cpu_phase *ph) {
-    const cpu_matrix *m = &w->p->matrices[ph->matrix];
+    const cpu_matrix *m = &w->p->matrices[ph->index];
     int64_t n = cpu_n_row(w, ph->main_last), n_tile = wick_n_tile(n);
     size_t from, to;
     wick_split((size_t)(m->paired ? m->n_panel / 2 : m->n_panel), 1, w->i_thread, w->n_thread, &from, &to);

@@ -112,19 +112,31 @@ typedef enum cpu_op_kind {
     CPU_APPEND
 } cpu_op_kind;
 
+/* What a thread reads for every row stands in the op itself: between two visits the weights have passed through the cache, and
+ * each line of the graph would be a miss. */
 typedef struct cpu_op {
     cpu_op_kind kind;
-    wick_node_id node;
+    bool needed; /* even when nobody wants logits: its result reaches a state */
     cpu_ref in[2], out;
     int64_t n;            /* lanes of a row (of the input) */
+    int64_t n_part;       /* norms: groups of a row; ROPE: heads; SCATTER: lanes of the result */
+    float number, offset; /* norms: eps, 1 if w stands for 1 + w; SCALE, OFFSET, SOFTCAP: the number */
     const float *w, *b;   /* constant rows, fp32 */
-    const int32_t *index; /* SCATTER */
-    int32_t cos, sin;     /* ROPE: tables */
-    int32_t cache;        /* APPEND */
-    wick_value_id table;  /* EMBED */
-    const int32_t *map;   /* EMBED: token -> row, or NULL */
-    float number;         /* SCALE, OFFSET, SOFTCAP */
-    bool needed;          /* even when nobody wants logits: its result reaches a state */
+    union {
+        wick_unary_fn *act; /* ACT, GLU */
+        struct {
+            wick_rope_fn *turn;
+            int32_t cos, sin; /* tables */
+            int64_t n_rotary;
+        } rope;
+        struct {
+            const int32_t *map; /* token -> row, or NULL */
+            wick_value_id table;
+        } embed;
+        const int32_t *index; /* SCATTER */
+        int32_t cache;        /* APPEND */
+        int64_t k_pad;        /* QUANTIZE */
+    };
 } cpu_op;
 
 typedef enum cpu_main { CPU_MAIN_NONE, CPU_MAIN_LINEAR, CPU_MAIN_ATTEND, CPU_MAIN_CONV, CPU_MAIN_HOST } cpu_main;
@@ -134,18 +146,21 @@ typedef struct cpu_phase {
     bool ops_last;  /* the row ops work on the last row */
     bool ops_local; /* their results live only here */
     bool ops_needed, main_needed;
-    cpu_main main;
     bool main_last;
-    wick_node_id node;                    /* of the main */
-    int32_t matrix;                       /* LINEAR */
-    int32_t cache;                        /* ATTEND */
-    cpu_ref in, out;                      /* LINEAR: x (rows or codes); ATTEND: q, o; CONV: x, y */
-    cpu_ref residual;                     /* LINEAR: slot >= 0: added */
-    int32_t conv;                         /* CONV: index of its state */
-    const float *w;                       /* CONV */
-    cpu_ref host_in[WICK_NODE_MAX_IN];    /* HOST: where inputs are; slot -1: constant or state */
-    int32_t host_stage[WICK_NODE_MAX_IN]; /* HOST: slot of a dense copy, or -1 */
+    cpu_main main;
+    wick_node_id node; /* of the main */
+    int32_t index;     /* LINEAR: matrix; ATTEND: cache; CONV: its state; HOST: call */
+    cpu_ref in, out;   /* LINEAR: x (rows or codes); ATTEND: q, o; CONV: x, y */
+    cpu_ref residual;  /* LINEAR: slot >= 0: added */
+    wick_glu_fn *gate; /* LINEAR, paired */
+    const float *w;    /* CONV */
 } cpu_phase;
+
+/* Operands of a fine op: where they are (slot -1: constant or state), and the slot of a dense copy, or -1. */
+typedef struct cpu_call {
+    cpu_ref in[WICK_NODE_MAX_IN];
+    int32_t stage[WICK_NODE_MAX_IN];
+} cpu_call;
 
 typedef struct cpu_cache {
     wick_node_id node;
@@ -174,6 +189,8 @@ struct wick_backend_plan {
     size_t n_op, op_cap;
     cpu_phase *phases;
     size_t n_phase, phase_cap;
+    cpu_call *calls;
+    size_t n_call, call_cap;
     cpu_cache *caches;
     size_t n_cache, cache_cap;
     cpu_conv *convs;
@@ -194,7 +211,7 @@ struct wick_backend_plan {
 
 /* A constant as fresh fp32 (owned by the plan); NULL: no memory. */
 float *cpu_const_f32(wick_backend_plan *p, const wick_value *v);
-/* The same as int32; false in *valid if an element is outside [0, limit). */
+/* The same as int32; *valid becomes false if an element is outside [0, limit). */
 int32_t *cpu_const_i32(wick_backend_plan *p, const wick_value *v, int64_t limit, bool *valid);
 /* The fp32 table of a value, shared between its users: in place where the file stores fp32 rows. -1: no memory. */
 int32_t cpu_table_find(wick_backend_plan *p, wick_value_id value);

@@ -6,47 +6,31 @@
 
 static void embed(const cpu_work *w, const cpu_op *op, int64_t r, bool last, float *y) {
     int64_t token = w->s->tokens[last ? w->s->n - 1 : r];
-    if (op->map) token = op->map[token];
-    cpu_const_row(&w->p->kernels, &w->p->g->values[op->table], token, op->n, y);
+    if (op->embed.map) token = op->embed.map[token];
+    cpu_const_row(&w->p->kernels, &w->p->g->values[op->embed.table], token, op->n, y);
 }
 
 static void norm(const cpu_work *w, const cpu_op *op, const float *x, float *y) {
-    const wick_attrs *a = &w->p->g->nodes[op->node].attrs;
-    int64_t n = op->n / a->norm.n_group;
-    for (int64_t g = 0; g < a->norm.n_group; g++) {
+    int64_t n = op->n_part == 1 ? op->n : op->n / op->n_part;
+    for (int64_t i = 0; i < op->n; i += n) {
         if (op->kind == CPU_RMSNORM)
-            w->p->kernels.rmsnorm(x + g * n, op->w, a->norm.unit_offset ? 1.0f : 0.0f, a->norm.eps, n, y + g * n);
+            w->p->kernels.rmsnorm(x + i, op->w, op->offset, op->number, n, y + i);
         else
-            w->p->kernels.layernorm(x + g * n, op->w, op->b, a->norm.eps, n, y + g * n);
+            w->p->kernels.layernorm(x + i, op->w, op->b, op->number, n, y + i);
     }
 }
 
 static void rope(const cpu_work *w, const cpu_op *op, int64_t r, bool last, const float *x, float *y) {
-    const wick_attrs *a = &w->p->g->nodes[op->node].attrs;
-    int64_t position = w->s->position + (last ? w->s->n - 1 : r), n_head = a->rope.n_head;
-    const cpu_table *cos = &w->p->tables[op->cos], *sin = &w->p->tables[op->sin];
-    wick_rope_fn *turn = a->rope.style == WICK_ROPE_HALF ? w->p->kernels.rope_half : w->p->kernels.rope_interleaved;
+    int64_t position = w->s->position + (last ? w->s->n - 1 : r);
+    const cpu_table *cos = &w->p->tables[op->rope.cos], *sin = &w->p->tables[op->rope.sin];
     if (x != y) memcpy(y, x, (size_t)op->n * 4);
-    turn(y, n_head, op->n / n_head, a->rope.n_rotary, cos->rows + position * cos->stride, sin->rows + position * sin->stride);
-}
-
-static wick_unary_fn *unary(const wick_kernels *k, wick_act act) {
-    switch (act) {
-    case WICK_ACT_SILU: return k->silu;
-    case WICK_ACT_GELU: return k->gelu;
-    case WICK_ACT_GELU_TANH: return k->gelu_tanh;
-    case WICK_ACT_RELU: return k->relu;
-    case WICK_ACT_SIGMOID: return k->sigmoid;
-    case WICK_ACT_TANH: return k->tanh;
-    }
-    return k->silu;
+    op->rope.turn(y, op->n_part, op->n / op->n_part, op->rope.n_rotary, cos->rows + position * cos->stride,
+                  sin->rows + position * sin->stride);
 }
 
 static void glu(const cpu_work *w, const cpu_op *op, const float *x, float *y) {
-    const wick_kernels *k = &w->p->kernels;
-    wick_act act = w->p->g->nodes[op->node].attrs.act.act;
-    unary(k, act)(x, op->n / 2, y);
-    k->mul(y, x + op->n / 2, op->n / 2, y);
+    op->act(x, op->n / 2, y);
+    w->p->kernels.mul(y, x + op->n / 2, op->n / 2, y);
 }
 
 static void softcap(const cpu_work *w, const cpu_op *op, const float *x, float *y) {
@@ -68,19 +52,21 @@ static void hadamard(const cpu_op *op, const float *x, float *y) {
     for (int64_t i = 0; i < op->n; i++) y[i] *= scale;
 }
 
-static void scatter(const cpu_work *w, const cpu_op *op, const float *x, float *y) {
-    int64_t n = w->p->g->nodes[op->node].attrs.split.count;
-    for (int64_t i = 0; i < n; i++) y[i] = -INFINITY;
+static void scatter(const cpu_op *op, const float *x, float *y) {
+    for (int64_t i = 0; i < op->n_part; i++) y[i] = -INFINITY;
     for (int64_t i = 0; i < op->n; i++) y[op->index[i]] = x[i];
 }
 
 static void quantize(const cpu_work *w, const cpu_op *op, int64_t r, bool last, const float *x) {
-    int64_t n = cpu_n_row(w, last), n_tile = wick_n_tile(n), k_pad = w->p->slots[op->out.slot].width;
-    int64_t tile = ((r + 1) * n_tile - 1) / n, begin = wick_tile_begin(n, tile), height = wick_tile_begin(n, tile + 1) - begin,
-            i = r - begin;
+    int64_t n = cpu_n_row(w, last), k_pad = op->k_pad, begin = 0, height = n;
+    if (n > WICK_TILE_ROWS) {
+        int64_t n_tile = wick_n_tile(n), tile = ((r + 1) * n_tile - 1) / n;
+        begin = wick_tile_begin(n, tile);
+        height = wick_tile_begin(n, tile + 1) - begin;
+    }
     cpu_codes c = cpu_codes_at(w->base[op->out.slot], k_pad, n);
-    w->p->kernels.quantize_row(x, op->n, k_pad, c.codes + begin * k_pad + i * WICK_GROUP, height * WICK_GROUP,
-                               c.starts + begin * (k_pad / WICK_GROUP) + i, height, c.neg_zero + r, c.scale + r, c.sum + r);
+    w->p->kernels.quantize_row(x, op->n, k_pad, c.codes + begin * k_pad + (r - begin) * WICK_GROUP, height * WICK_GROUP,
+                               c.starts + begin * (k_pad / WICK_GROUP) + r - begin, height, c.neg_zero + r, c.scale + r, c.sum + r);
 }
 
 static void append(const cpu_work *w, const cpu_op *op, int64_t r, bool last) {
@@ -104,7 +90,7 @@ static void row(const cpu_work *w, const cpu_op *op, int64_t r, bool last) {
     case CPU_LAYERNORM: norm(w, op, x, y); break;
     case CPU_ROPE: rope(w, op, r, last, x, y); break;
     case CPU_GLU: glu(w, op, x, y); break;
-    case CPU_ACT: unary(k, w->p->g->nodes[op->node].attrs.act.act)(x, op->n, y); break;
+    case CPU_ACT: op->act(x, op->n, y); break;
     case CPU_ADD: k->add(x, cpu_row(w, op->in[1], r, last), op->n, y); break;
     case CPU_MUL: k->mul(x, cpu_row(w, op->in[1], r, last), op->n, y); break;
     case CPU_ADD_ROW: k->add(x, op->w, op->n, y); break;
@@ -117,7 +103,7 @@ static void row(const cpu_work *w, const cpu_op *op, int64_t r, bool last) {
         break;
     case CPU_SOFTCAP: softcap(w, op, x, y); break;
     case CPU_HADAMARD: hadamard(op, x, y); break;
-    case CPU_SCATTER: scatter(w, op, x, y); break;
+    case CPU_SCATTER: scatter(op, x, y); break;
     case CPU_QUANTIZE: quantize(w, op, r, last, x); break;
     case CPU_APPEND: append(w, op, r, last); break;
     }

@@ -173,7 +173,7 @@ static const float *const_row(builder *b, const wick_node *n, int i) {
 static cpu_op row_op(builder *b, wick_node_id id, cpu_op_kind kind) {
     const wick_node *n = &b->g->nodes[id];
     rows_open(b, is_last(b, n->out));
-    cpu_op op = {.kind = kind, .node = id, .needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->in[0]))};
+    cpu_op op = {.kind = kind, .needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->in[0]))};
     op.in[0] = use(b, b->refs[n->in[0]]);
     op.in[1] = nowhere;
     op.out = b->refs[n->out] = rows_new(b, n->out);
@@ -183,12 +183,12 @@ static cpu_op row_op(builder *b, wick_node_id id, cpu_op_kind kind) {
 static void embed(builder *b, wick_node_id id) {
     const wick_node *n = &b->g->nodes[id];
     rows_open(b, is_last(b, n->out));
-    cpu_op op = {.kind = CPU_EMBED, .node = id, .needed = b->to_state[n->out], .table = n->in[1], .map = b->maps[n->in[0]]};
+    cpu_op op = {.kind = CPU_EMBED, .needed = b->to_state[n->out], .embed = {b->maps[n->in[0]], n->in[1]}};
     op.n = wick_value_width(value_of(b, n->out));
     op.in[0] = op.in[1] = nowhere;
     op.out = b->refs[n->out] = rows_new(b, n->out);
     int64_t n_row = value_of(b, n->in[1])->dims[0].c;
-    if (!op.map && n_row < b->p->n_embedding) b->p->n_embedding = n_row;
+    if (!op.embed.map && n_row < b->p->n_embedding) b->p->n_embedding = n_row;
     op_add(b, op);
 }
 
@@ -211,6 +211,9 @@ static void gather_ids(builder *b, wick_node_id id) {
 static void norm(builder *b, wick_node_id id) {
     const wick_node *n = &b->g->nodes[id];
     cpu_op op = row_op(b, id, n->op == WICK_OP_rmsnorm ? CPU_RMSNORM : CPU_LAYERNORM);
+    op.n_part = n->attrs.norm.n_group;
+    op.number = n->attrs.norm.eps;
+    op.offset = n->attrs.norm.unit_offset ? 1.0f : 0.0f;
     op.w = const_row(b, n, 1);
     if (n->op == WICK_OP_layernorm) op.b = const_row(b, n, 2);
     op_add(b, op);
@@ -232,13 +235,16 @@ static bool is_exclusive(const builder *b, wick_value_id v) {
 static void rope(builder *b, wick_node_id id) {
     const wick_node *n = &b->g->nodes[id];
     rows_open(b, is_last(b, n->out));
-    cpu_op op = {.kind = CPU_ROPE, .node = id, .needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->in[0]))};
+    cpu_op op = {.kind = CPU_ROPE, .needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->in[0]))};
     op.in[0] = use(b, b->refs[n->in[0]]);
     op.in[1] = nowhere;
     op.out = b->refs[n->out] = is_exclusive(b, n->in[0]) ? op.in[0] : rows_new(b, n->out);
-    op.cos = cpu_table_find(b->p, n->in[1]);
-    op.sin = cpu_table_find(b->p, n->in[2]);
-    if (op.cos < 0 || op.sin < 0) {
+    op.n_part = n->attrs.rope.n_head;
+    op.rope.turn = n->attrs.rope.style == WICK_ROPE_HALF ? b->p->kernels.rope_half : b->p->kernels.rope_interleaved;
+    op.rope.n_rotary = n->attrs.rope.n_rotary;
+    op.rope.cos = cpu_table_find(b->p, n->in[1]);
+    op.rope.sin = cpu_table_find(b->p, n->in[2]);
+    if (op.rope.cos < 0 || op.rope.sin < 0) {
         b->no_memory = true;
         return;
     }
@@ -255,7 +261,7 @@ static void binary(builder *b, wick_node_id id) {
     bool is_add = n->op == WICK_OP_add;
     int x = is_const(b, n->in[0]) ? 1 : 0;
     const wick_value *other = value_of(b, n->in[1 - x]);
-    cpu_op op = {.node = id, .needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->out))};
+    cpu_op op = {.needed = b->to_state[n->out], .n = wick_value_width(value_of(b, n->out))};
     rows_open(b, is_last(b, n->out));
     op.in[0] = use(b, b->refs[n->in[x]]);
     op.in[1] = nowhere;
@@ -277,6 +283,7 @@ static void scatter(builder *b, wick_node_id id) {
     bool valid = true;
     cpu_op op = row_op(b, id, CPU_SCATTER);
     op.index = cpu_const_i32(b->p, value_of(b, n->in[1]), wick_value_width(value_of(b, n->out)), &valid);
+    op.n_part = n->attrs.split.count;
     if (!op.index)
         b->no_memory = true;
     else if (!valid)
@@ -284,10 +291,23 @@ static void scatter(builder *b, wick_node_id id) {
     op_add(b, op);
 }
 
+static wick_unary_fn *act_fn(const wick_kernels *k, wick_act act) {
+    switch (act) {
+    case WICK_ACT_SILU: return k->silu;
+    case WICK_ACT_GELU: return k->gelu;
+    case WICK_ACT_GELU_TANH: return k->gelu_tanh;
+    case WICK_ACT_RELU: return k->relu;
+    case WICK_ACT_SIGMOID: return k->sigmoid;
+    case WICK_ACT_TANH: return k->tanh;
+    }
+    return k->silu;
+}
+
 static void plain_op(builder *b, wick_node_id id, cpu_op_kind kind) {
     const wick_node *n = &b->g->nodes[id];
     cpu_op op = row_op(b, id, kind);
     if (kind == CPU_SCALE || kind == CPU_SOFTCAP) op.number = n->attrs.scale.scale;
+    if (kind == CPU_ACT || kind == CPU_GLU) op.act = act_fn(&b->p->kernels, n->attrs.act.act);
     op_add(b, op);
 }
 
@@ -298,10 +318,10 @@ static cpu_ref quantized(builder *b, wick_value_id x, bool last, bool needed) {
     if (codes->slot >= 0 && codes->last == last) return use(b, *codes);
     rows_open(b, last);
     int64_t k = wick_value_width(value_of(b, x));
-    cpu_op op = {.kind = CPU_QUANTIZE, .needed = needed, .n = k};
+    cpu_op op = {.kind = CPU_QUANTIZE, .needed = needed, .n = k, .k_pad = (k + 63) / 64 * 64};
     op.in[0] = use(b, b->refs[x]);
     op.in[1] = nowhere;
-    op.out = *codes = slot_new(b, CPU_SLOT_CODES, (k + 63) / 64 * 64, last, x);
+    op.out = *codes = slot_new(b, CPU_SLOT_CODES, op.k_pad, last, x);
     op_add(b, op);
     return op.out;
 }
@@ -312,7 +332,10 @@ static wick_node_id sole_user(const builder *b, wick_value_id v) {
     return u >= 0 && is_last(b, b->g->nodes[u].out) == is_last(b, v) ? u : -1;
 }
 
-static bool gates(wick_act act) { return act == WICK_ACT_SILU || act == WICK_ACT_GELU || act == WICK_ACT_GELU_TANH; }
+/* NULL: there is no kernel that gates with it. */
+static wick_glu_fn *gate_fn(const wick_kernels *k, wick_act act) {
+    return act == WICK_ACT_SILU ? k->silu_glu : act == WICK_ACT_GELU ? k->gelu_glu : act == WICK_ACT_GELU_TANH ? k->gelu_tanh_glu : NULL;
+}
 
 static void linear(builder *b, wick_node_id id) {
     const wick_node *n = &b->g->nodes[id];
@@ -320,7 +343,9 @@ static void linear(builder *b, wick_node_id id) {
     wick_node_id user = sole_user(b, out);
     const wick_node *next = user >= 0 ? &b->g->nodes[user] : NULL;
     cpu_phase phase = {.main = CPU_MAIN_LINEAR, .node = id, .residual = nowhere, .main_last = is_last(b, out)};
-    bool paired = next && next->op == WICK_OP_glu && gates(next->attrs.act.act) && wick_value_width(value_of(b, out)) % 2 == 0;
+    bool paired =
+        next && next->op == WICK_OP_glu && gate_fn(&b->p->kernels, next->attrs.act.act) && wick_value_width(value_of(b, out)) % 2 == 0;
+    if (paired) phase.gate = gate_fn(&b->p->kernels, next->attrs.act.act);
     wick_value_id other = -1;
     if (next && next->op == WICK_OP_add) {
         other = next->in[0] == out ? next->in[1] : next->in[0];
@@ -330,7 +355,6 @@ static void linear(builder *b, wick_node_id id) {
     if (paired || other >= 0) {
         b->folded[user] = true;
         out = next->out;
-        phase.node = paired ? user : id;
     }
     phase.main_needed = b->to_state[out];
     if (n->attrs.linear.act_quant == WICK_ACTQ_ROW8)
@@ -339,8 +363,8 @@ static void linear(builder *b, wick_node_id id) {
         phase.in = use(b, b->refs[n->in[0]]);
     if (other >= 0) phase.residual = use(b, b->refs[other]);
     wick_value_id bias = n->n_in > 2 ? n->in[2] : -1;
-    phase.matrix = cpu_matrix_add(b->p, n->in[1], bias, n->attrs.linear.act_quant, paired);
-    if (phase.matrix < 0) b->no_memory = true;
+    phase.index = cpu_matrix_add(b->p, n->in[1], bias, n->attrs.linear.act_quant, paired);
+    if (phase.index < 0) b->no_memory = true;
     phase.out = b->refs[out] = rows_new(b, out);
     phase_add(b, phase);
 }
@@ -361,11 +385,11 @@ static void attention(builder *b, wick_node_id id) {
                                         .n_sink = n->attrs.attention.n_sink};
     int32_t cache = (int32_t)p->n_cache++;
     rows_open(b, is_last(b, n->in[1]));
-    cpu_op op = {.kind = CPU_APPEND, .node = id, .cache = cache, .needed = true, .out = nowhere};
+    cpu_op op = {.kind = CPU_APPEND, .cache = cache, .needed = true, .out = nowhere};
     op.in[0] = use(b, b->refs[n->in[1]]);
     op.in[1] = use(b, b->refs[n->in[2]]);
     op_add(b, op);
-    cpu_phase phase = {.main = CPU_MAIN_ATTEND, .node = id, .cache = cache, .residual = nowhere, .main_last = is_last(b, n->out)};
+    cpu_phase phase = {.main = CPU_MAIN_ATTEND, .node = id, .index = cache, .residual = nowhere, .main_last = is_last(b, n->out)};
     phase.main_needed = b->to_state[n->out];
     phase.in = use(b, b->refs[n->in[0]]);
     phase.out = b->refs[n->out] = rows_new(b, n->out);
@@ -380,7 +404,7 @@ static void conv(builder *b, wick_node_id id) {
         return;
     }
     p->convs[p->n_conv] = (cpu_conv){id, wick_value_width(value_of(b, n->out)), n->attrs.conv.width};
-    cpu_phase phase = {.main = CPU_MAIN_CONV, .node = id, .conv = (int32_t)p->n_conv++, .residual = nowhere, .main_needed = true};
+    cpu_phase phase = {.main = CPU_MAIN_CONV, .node = id, .index = (int32_t)p->n_conv++, .residual = nowhere, .main_needed = true};
     phase.w = const_row(b, n, 1);
     phase.in = use(b, b->refs[n->in[0]]);
     phase.out = b->refs[n->out] = slot_new(b, CPU_SLOT_ROWS, pitch(wick_value_width(value_of(b, n->out))), false, n->out);
@@ -396,15 +420,21 @@ static void host(builder *b, wick_node_id id) {
     }
     rows_close(b);
     b->p->has_fine = true;
-    cpu_phase phase = {.main = CPU_MAIN_HOST, .node = id, .residual = nowhere, .main_needed = true, .in = nowhere};
+    if (!WICK_GROW(b->p->calls, b->p->n_call, b->p->call_cap)) {
+        b->no_memory = true;
+        return;
+    }
+    cpu_phase phase = {
+        .main = CPU_MAIN_HOST, .node = id, .residual = nowhere, .main_needed = true, .in = nowhere, .index = (int32_t)b->p->n_call};
+    cpu_call *call = &b->p->calls[b->p->n_call++];
     for (int i = 0; i < WICK_NODE_MAX_IN; i++) {
-        phase.host_in[i] = nowhere;
-        phase.host_stage[i] = -1;
+        call->in[i] = nowhere;
+        call->stage[i] = -1;
         wick_value_id v = i < n->n_in ? n->in[i] : -1;
         if (v < 0 || value_of(b, v)->kind != WICK_VALUE_TEMP) continue;
-        phase.host_in[i] = use(b, b->refs[v]);
-        if (phase.host_in[i].slot >= 0 && b->p->slots[phase.host_in[i].slot].kind != CPU_SLOT_HOST)
-            phase.host_stage[i] = slot_new(b, CPU_SLOT_HOST, 0, false, v).slot;
+        call->in[i] = use(b, b->refs[v]);
+        if (call->in[i].slot >= 0 && b->p->slots[call->in[i].slot].kind != CPU_SLOT_HOST)
+            call->stage[i] = slot_new(b, CPU_SLOT_HOST, 0, false, v).slot;
     }
     if (value_of(b, n->out)->kind == WICK_VALUE_STATE) {
         phase.out = nowhere;
