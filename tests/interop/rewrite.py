@@ -2,7 +2,7 @@
 
 It is written twice: with the delegates' bytes kept, and with delegates serialized anew from what Wick read of them. All files are loaded with strict verification (the default of the Python bindings), every method is run on the same inputs, in
 chunks of several tokens and of one where it has a cache, and all outputs must be equal bit for bit. Needs the Python packages executorch and
-torch. A program NAME.pte whose weights lie in NAME_weights.ptd gets them. Exit status 1 on any difference.
+torch. Before that, the small program of tests/support/small_program.h must give what its header says. A program NAME.pte whose weights lie in NAME_weights.ptd gets them. Exit status 1 on any difference.
 """
 import glob
 import os
@@ -51,10 +51,26 @@ def same(a, b):
     return type(a) is type(b) and a == b
 
 
+def small(build, work):
+    """The small program has control flow, an initial value, a named and an inline constant."""
+    path = os.path.join(work, 'small.pte')
+    subprocess.run([os.path.join(build, 'tests', 'tool_small_program'), path], check=True)
+    w = torch.tensor([[i + k / 4 for k in range(4)] for i in range(3)])
+    c, b, m = torch.tensor([1., 2, 3, 4]), torch.tensor([-1., 0, 1]), torch.tensor([10., 20, 30])
+    program = load(path, None)
+    ok = program.run_method('get_answer', []) == [42]
+    for rows in 1, 3, 5, 2, 5:
+        x = torch.arange(rows * 4, dtype=torch.float32).reshape(rows, 4)
+        got = program.run_method('forward', (x,))[0]
+        ok = ok and torch.equal(got, (x + c) @ w.T + b + m * (2 if rows == 5 else 1))
+    print('%-34s %s' % ('small program', 'as computed' if ok else 'DIFFERS'))
+    return not ok
+
+
 def main(build, folder):
     torch.set_num_threads(1)
-    bad = 0
     with tempfile.TemporaryDirectory() as work:
+        bad = small(build, work)
         for path in sorted(glob.glob(os.path.join(folder, '*.pte'))):
             name = os.path.basename(path)
             data = path[:-4] + '_weights.ptd'
