@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_CUT = 400, N_FLIP = 800 }; /* per seed: a few seconds for the largest */
+enum { EVERY_CUT = 4096, N_CUT = 400, N_FLIP = 800 }; /* short seeds are cut at every byte, others N_CUT times */
 
 static size_t n_run;
 
@@ -23,7 +23,8 @@ static void run(const uint8_t *data, size_t size) {
 }
 
 static void mutate(uint8_t *data, size_t size) {
-    for (size_t cut = 0; cut < N_CUT && cut < size; cut++) run(data, size <= N_CUT ? cut : size * cut / N_CUT);
+    size_t n_cut = size <= EVERY_CUT ? size : N_CUT;
+    for (size_t i = 0; i < n_cut; i++) run(data, size * i / n_cut);
     uint64_t state = 88172645463325252u;
     for (int i = 0; i < N_FLIP && size; i++) {
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;

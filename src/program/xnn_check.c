@@ -29,18 +29,23 @@ static bool quant_fits(const wick_xnn_value *v) {
     }
 }
 
-/* Scales are positive and normal: XNNPACK refuses others, and the arithmetic relies on it. One pass without branches. */
+/* Scales are positive and normal: XNNPACK refuses others, and the arithmetic relies on it. One pass without branches, as signed
+ * integers, which order positive floats as their values do; it runs at the speed of memory. */
 static bool scales_normal_f32(const void *p, uint64_t n) {
-    const uint8_t *at = p;
-    unsigned bad = 0;
-    for (uint64_t i = 0; i < n; i++) bad |= wick_load_u32(at + 4 * i) - 0x00800000u >= 0x7f000000u;
+    int32_t bad = 0, v;
+    for (uint64_t i = 0; i < n; i++) {
+        memcpy(&v, (const uint8_t *)p + 4 * i, 4);
+        bad |= -(v < 0x00800000) | -(v >= 0x7f800000);
+    }
     return !bad;
 }
 
 static bool scales_normal_bf16(const void *p, uint64_t n) {
-    const uint8_t *at = p;
-    unsigned bad = 0;
-    for (uint64_t i = 0; i < n; i++) bad |= (uint16_t)(wick_load_u16(at + 2 * i) - 0x0080u) >= 0x7f00u;
+    int16_t bad = 0, v;
+    for (uint64_t i = 0; i < n; i++) {
+        memcpy(&v, (const uint8_t *)p + 2 * i, 2);
+        bad |= (int16_t) - (v < 0x0080) | (int16_t) - (v >= 0x7f80);
+    }
     return !bad;
 }
 
