@@ -1,0 +1,179 @@
+#include "run_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static bool one_of(const char *value, const char *a, const char *b, const char *c, const char *d) {
+    const char *all[] = {a, b, c, d};
+    for (int i = 0; i < 4; i++)
+        if (all[i] && strcmp(value, all[i]) == 0) return true;
+    return false;
+}
+
+/* Whole stream as text, terminated; NULL: failed. */
+static char *read_stream(FILE *f) {
+    size_t n = 0, cap = 4096;
+    char *text = malloc(cap);
+    while (text) {
+        n += fread(text + n, 1, cap - 1 - n, f);
+        if (n < cap - 1) break;
+        char *bigger = realloc(text, cap *= 2);
+        if (!bigger) free(text);
+        text = bigger;
+    }
+    if (text && ferror(f)) {
+        free(text);
+        return NULL;
+    }
+    if (text) text[n] = 0;
+    return text;
+}
+
+static const char *read_prompt(const char *path) {
+    bool standard = strcmp(path, "-") == 0;
+    FILE *f = standard ? stdin : fopen(path, "rb");
+    char *text = f ? read_stream(f) : NULL;
+    if (f && !standard) fclose(f);
+    return text;
+}
+
+static bool check(const app_verb *verb, run_options *o, int *status) {
+    *status = APP_USAGE;
+    if (!o->model) {
+        app_usage_error(verb, "no model given");
+    } else if (!one_of(o->plan, "auto", "raised", "mixed", "vm")) {
+        app_usage_error(verb, "--plan %s: expected auto, raised, mixed or vm", o->plan);
+    } else if (!one_of(o->kv_dtype, "f16", "f32", NULL, NULL)) {
+        app_usage_error(verb, "--kv_dtype %s: expected f16 or f32", o->kv_dtype);
+    } else if ((o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) > 1) {
+        app_usage_error(verb, "a prompt, --prompt_file and --tokens exclude each other");
+    } else if (!o->prompt && !o->prompt_file && !o->tokens) {
+        app_usage_error(verb, "no prompt given (TEXT, '-' for standard input, --prompt_file or --tokens)");
+    } else {
+        if (o->prompt && strcmp(o->prompt, "-") == 0) {
+            o->prompt = NULL;
+            o->prompt_file = "-";
+        }
+        if (o->prompt_file && !(o->prompt = read_prompt(o->prompt_file))) {
+            fprintf(stderr, "wick %s: %s: cannot read: %s\n", verb->name, o->prompt_file, strerror(errno));
+            *status = APP_FAILED;
+            return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status) {
+    *o = (run_options){
+        .plan = "auto", .kv_dtype = "f16", .temperature = 0.8, .top_p = 1, .repeat_penalty = 1, .seed = -1, .n_bos = -1, .n_eos = -1};
+    const app_option options[] = {
+        {"model_path", 'm', "model", APP_PATH, &o->model, "FILE", APP_ANY, "the .pte to run (or the first argument)"},
+        {"tokenizer_path", 0, "tokenizer", APP_PATH, &o->tokenizer, "FILE", APP_ANY,
+         "tokenizer (default: the model's own, else one beside it)"},
+        {"prompt", 'p', NULL, APP_TEXT, &o->prompt, "TEXT", APP_ANY, "what to answer (or the second argument; '-': standard input)"},
+        {"prompt_file", 'f', NULL, APP_PATH, &o->prompt_file, "FILE", APP_ANY, "read the prompt from a file"},
+        {"system", 0, NULL, APP_TEXT, &o->system, "TEXT", APP_ANY, "system message of the chat format"},
+        {"raw", 0, NULL, APP_FLAG, &o->raw, "", APP_ANY, "continue the text as it is, without the model's chat format"},
+        {"max_new_tokens", 'n', NULL, APP_INT, &o->max_new_tokens, "N", -1, 1e9,
+         "most tokens of the answer (default: what the context holds)"},
+        {"seq_len", 0, NULL, APP_INT, &o->seq_len, "N", -1, 1e9, "most tokens of prompt and answer together"},
+        {"temperature", 't', NULL, APP_FLOAT, &o->temperature, "X", 0, 100, "0: always the likeliest token (default 0.8)"},
+        {"top_k", 0, NULL, APP_INT, &o->top_k, "N", 0, 1e9, "choose among the N likeliest (default 0: all)"},
+        {"top_p", 0, NULL, APP_FLOAT, &o->top_p, "X", 0, 1, "choose among the likeliest that hold X of the probability (default 1)"},
+        {"min_p", 0, NULL, APP_FLOAT, &o->min_p, "X", 0, 1, "drop tokens below X times the best probability (default 0)"},
+        {"repeat_penalty", 0, NULL, APP_FLOAT, &o->repeat_penalty, "X", 0.01, 100, "make recent tokens less likely (default 1: off)"},
+        {"seed", 's', NULL, APP_INT, &o->seed, "N", -1, 9e15, "one seed, one text (default: from the clock)"},
+        {"ignore_eos", 0, NULL, APP_FLAG, &o->ignore_eos, "", APP_ANY, "go on after the model's end token"},
+        {"num_bos", 0, NULL, APP_INT, &o->n_bos, "N", -1, 16, "BOS tokens before raw text (default: the tokenizer's rule)"},
+        {"num_eos", 0, NULL, APP_INT, &o->n_eos, "N", -1, 16, "EOS tokens after raw text"},
+        {"ctx", 'c', "context", APP_INT, &o->context, "N", 0, 1 << 24, "tokens of context (default: what the program was made for)"},
+        {"threads", 'j', "cpu_threads", APP_INT, &o->threads, "N", -1, 256, "threads (default: the cores this process may use)"},
+        {"cpu", 0, NULL, APP_TEXT, &o->cpu, "LEVEL", APP_ANY, "highest instruction set: reference, avx2, avx512vnni (default: the best)"},
+        {"kv_dtype", 0, NULL, APP_TEXT, &o->kv_dtype, "f16|f32", APP_ANY, "type of the KV cache (default f16)"},
+        {"plan", 0, NULL, APP_TEXT, &o->plan, "PLAN", APP_ANY, "auto, raised (all or nothing), mixed, vm (op by op)"},
+        {"prefill_chunk", 0, NULL, APP_INT, &o->prefill_chunk, "N", 0, 1 << 24, "most tokens per step of the prompt; changes no result"},
+        {"method_name", 0, NULL, APP_TEXT, &o->method, "NAME", APP_ANY, "method to run (default forward)"},
+        {"data_paths", 0, "data_path", APP_TEXT, &o->data_paths, "A,B", APP_ANY, "external weights (.ptd)"},
+        {"no_mmap", 0, NULL, APP_FLAG, &o->no_mmap, "", APP_ANY, "read the file instead of mapping it"},
+        {"warmup", 0, NULL, APP_FLAG, &o->warmup, "", APP_ANY, "run once before the run that counts"},
+        {"verbose", 'v', NULL, APP_FLAG, &o->verbose, "", APP_ANY, "say on stderr what happened and how fast"},
+        {"et_stats", 0, NULL, APP_FLAG, &o->et_stats, "", APP_ANY, "print ExecuTorch's PyTorchObserver line on stderr"},
+        {"tokens", 0, NULL, APP_TEXT, &o->tokens, "IDS", APP_ANY, "the prompt as token ids, 1,403,407; nothing is added"},
+        {"force", 0, NULL, APP_TEXT, &o->forced, "IDS", APP_ANY, "follow these ids instead of choosing"},
+        {"logits", 0, NULL, APP_PATH, &o->logits, "FILE", APP_ANY, "keep the logits of every choice, fp32 .npy [tokens, vocabulary]"},
+        {"json", 0, NULL, APP_FLAG, &o->json, "", APP_ANY, "print one JSON object"},
+        {0},
+    };
+    int n;
+    if (!app_parse(verb, options, argc, argv, &n, status)) return false;
+    int at = 1;
+    if (n && !o->model) o->model = argv[at++], n--;
+    if (n && !o->prompt) o->prompt = argv[at++], n--;
+    if (n) {
+        *status = app_usage_error(verb, "unexpected argument '%s'", argv[at]);
+        return false;
+    }
+    return check(verb, o, status);
+}
+
+int32_t *run_parse_ids(const app_verb *verb, const char *name, const char *text, size_t *n) {
+    size_t cap = 1;
+    for (const char *p = text; *p; p++) cap += *p == ',';
+    int32_t *ids = calloc(cap, sizeof *ids);
+    *n = 0;
+    for (const char *p = text; ids;) {
+        char *end;
+        errno = 0;
+        long long v = strtoll(p, &end, 10);
+        if (end == p || errno || v < 0 || v > INT32_MAX || (*end && *end != ',')) {
+            app_usage_error(verb, "--%s: expected token ids separated by commas, found '%.20s'", name, p);
+            free(ids);
+            return NULL;
+        }
+        ids[(*n)++] = (int32_t)v;
+        if (!*end) break;
+        p = end + 1;
+    }
+    return ids;
+}
+
+wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths) {
+    wick_model_options m = wick_model_options_default();
+    m.plan = strcmp(o->plan, "raised") == 0  ? WICK_PLAN_RAISED
+             : strcmp(o->plan, "vm") == 0    ? WICK_PLAN_VM
+             : strcmp(o->plan, "mixed") == 0 ? WICK_PLAN_MIXED
+                                             : WICK_PLAN_AUTO;
+    m.method = o->method;
+    m.threads = o->threads > 0 ? (int)o->threads : 0;
+    m.cpu = o->cpu;
+    m.no_mmap = o->no_mmap;
+    char *list = o->data_paths ? strdup(o->data_paths) : NULL; /* its pieces live until exit */
+    for (char *save = NULL, *p = list ? strtok_r(list, ",", &save) : NULL; p && m.n_data_paths < max_paths; p = strtok_r(NULL, ",", &save))
+        paths[m.n_data_paths++] = p;
+    m.data_paths = paths;
+    return m;
+}
+
+wick_session_options run_session_options(const run_options *o) {
+    wick_session_options s = wick_session_options_default();
+    s.threads = o->threads > 0 ? (int)o->threads : 0;
+    s.context = o->context;
+    s.kv_dtype = strcmp(o->kv_dtype, "f32") == 0 ? WICK_KV_F32 : WICK_KV_F16;
+    s.prefill_chunk = o->prefill_chunk;
+    return s;
+}
+
+wick_sampler_options run_sampler_options(const run_options *o) {
+    wick_sampler_options s = wick_sampler_options_default();
+    s.temperature = (float)o->temperature;
+    s.top_k = (int)o->top_k;
+    s.top_p = (float)o->top_p;
+    s.min_p = (float)o->min_p;
+    s.repeat_penalty = (float)o->repeat_penalty;
+    s.seed = o->seed >= 0 ? (uint64_t)o->seed : (uint64_t)time(NULL);
+    return s;
+}

@@ -1,0 +1,26 @@
+/* run_options.h: what `wick run` was asked to do. */
+#ifndef WICK_APP_RUN_OPTIONS_H
+#define WICK_APP_RUN_OPTIONS_H
+
+#include "option.h"
+#include "wick.h"
+
+typedef struct run_options {
+    const char *model, *tokenizer, *prompt, *prompt_file, *system, *tokens, *forced, *logits;
+    const char *plan, *cpu, *kv_dtype, *method, *data_paths;
+    double temperature, top_p, min_p, repeat_penalty;
+    int64_t top_k, seed, max_new_tokens, seq_len, context, threads, prefill_chunk, n_bos, n_eos;
+    bool raw, json, ignore_eos, warmup, et_stats, no_mmap, verbose;
+} run_options;
+
+/* Parses and checks; false: *status is the exit status. Reads --prompt_file and "-" (stdin): text is then allocated. */
+bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status);
+
+/* "1,403,407" to ids; NULL and a complaint on stderr if it is not that. To be freed. */
+int32_t *run_parse_ids(const app_verb *verb, const char *name, const char *text, size_t *n);
+
+wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths);
+wick_session_options run_session_options(const run_options *o);
+wick_sampler_options run_sampler_options(const run_options *o);
+
+#endif

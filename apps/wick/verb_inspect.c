@@ -1,0 +1,53 @@
+/* wick inspect: what a model file is and what it will take to run it. */
+#include "option.h"
+
+#include "wick.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool print_text(void *user, const char *text, size_t size) {
+    (void)user;
+    return fwrite(text, 1, size, stdout) == size;
+}
+
+/* A program says so in its bytes 4 to 7; everything else is left to the checkpoint readers and their complaints. */
+static bool is_program(const char *path) {
+    char head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    bool program = f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head + 4, "ET", 2) == 0;
+    if (f) fclose(f);
+    return program;
+}
+
+static int inspect_main(int argc, char **argv) {
+    wick_describe_options d = wick_describe_options_default();
+    const char *data_paths = NULL;
+    const app_option options[] = {
+        {"plan", 0, NULL, APP_FLAG, &d.show_plan, "", APP_ANY, "the raised graph, and what was left to the op-by-op interpreter and why"},
+        {"instructions", 'i', NULL, APP_FLAG, &d.show_instructions, "", APP_ANY, "every instruction and delegate node"},
+        {"json", 0, NULL, APP_FLAG, &d.json, "", APP_ANY, "one JSON object"},
+        {"data_paths", 0, "data_path", APP_TEXT, &data_paths, "A,B", APP_ANY, "external weights (.ptd) that the program refers to"},
+        {0},
+    };
+    int n, status;
+    if (!app_parse(&app_verb_inspect, options, argc, argv, &n, &status)) return status;
+    if (n != 1) return app_usage_error(&app_verb_inspect, n ? "one file at a time" : "no file given");
+    const char *paths[64];
+    char *list = data_paths ? strdup(data_paths) : NULL;
+    for (char *save = NULL, *p = list ? strtok_r(list, ",", &save) : NULL; p && d.n_data_paths < 64; p = strtok_r(NULL, ",", &save))
+        paths[d.n_data_paths++] = p;
+    d.data_paths = paths;
+    wick_error err = {0};
+    status = (is_program(argv[1]) ? wick_program_describe : wick_checkpoint_describe)(argv[1], &d, print_text, NULL, &err);
+    status = status == WICK_OK ? APP_OK : app_fail(&app_verb_inspect, err.message);
+    free(list);
+    return status;
+}
+
+const app_verb app_verb_inspect = {
+    "inspect", "FILE [OPTIONS]", "explain a model file without running it",
+    "FILE is a .pte, a .gguf or a .safetensors (or a folder of them). For a .pte: methods, inputs and outputs, metadata,\n"
+    "which operators are delegated, quantization per kind of layer, sizes, and the memory that running it needs.\n",
+    inspect_main};
