@@ -1,0 +1,161 @@
+#include "llm/prompt.h"
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "text/template.h"
+
+#include <string.h>
+
+void wick_prompt_release(wick_prompt *prompt) {
+    wick_free(prompt->ids);
+    *prompt = (wick_prompt){0};
+}
+
+static wick_status append(wick_prompt *p, const int32_t *ids, size_t n, wick_error *err) {
+    int32_t *grown = wick_realloc(p->ids, p->n + n + 1, sizeof *grown);
+    if (!grown) return wick_fail_nomem(err);
+    p->ids = grown;
+    if (n) memcpy(grown + p->n, ids, n * sizeof *ids);
+    p->n += n;
+    return WICK_OK;
+}
+
+static wick_status append_text(wick_prompt *p, const wick_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                               wick_error *err) {
+    int32_t *ids = NULL;
+    size_t n = 0;
+    WICK_TRY(wick_tokenizer_encode(tokenizer, text, size, flags, &ids, &n, err));
+    wick_status status = append(p, ids, n, err);
+    wick_tokens_free(ids);
+    return status;
+}
+
+/* ---------------------------------------------------------------- raw text */
+
+static wick_status repeat(wick_prompt *p, int32_t id, int n, const char *what, wick_error *err) {
+    if (n > 0 && id < 0) return wick_fail(err, WICK_EUNSUPPORTED, "the tokenizer has no %s token to add", what);
+    for (int i = 0; i < n; i++) WICK_TRY(append(p, &id, 1, err));
+    return WICK_OK;
+}
+
+/* Counts below zero leave it to the tokenizer's own rule; a count for one end replaces the rule for both. */
+static wick_status raw_prompt(const wick_tokenizer *tokenizer, const wick_generate_options *o, wick_prompt *out, wick_error *err) {
+    bool own_rule = o->n_bos < 0 && o->n_eos < 0;
+    WICK_TRY(repeat(out, wick_tokenizer_bos(tokenizer), o->n_bos, "BOS", err));
+    WICK_TRY(append_text(out, tokenizer, o->prompt, strlen(o->prompt), WICK_ENCODE_PARSE_SPECIAL | (own_rule ? WICK_ENCODE_ADD_SPECIAL : 0),
+                         err));
+    return repeat(out, wick_tokenizer_eos(tokenizer), o->n_eos, "EOS", err);
+}
+
+/* ---------------------------------------------------------------- conversations */
+
+static char *messages_json(const wick_message *messages, size_t n) {
+    wick_strbuf text = {0};
+    wick_json j = {&text, false};
+    wick_json_open(&j, '[');
+    for (size_t i = 0; i < n; i++) {
+        wick_json_open(&j, '{');
+        wick_json_key(&j, "role");
+        wick_json_string(&j, messages[i].role, strlen(messages[i].role));
+        wick_json_key(&j, "content");
+        wick_json_string(&j, messages[i].content, strlen(messages[i].content));
+        wick_json_close(&j, '}');
+    }
+    wick_json_close(&j, ']');
+    return wick_strbuf_take(&text, NULL);
+}
+
+static void put_token_text(wick_json *j, const char *key, const wick_tokenizer *tokenizer, int32_t id) {
+    char *text = NULL;
+    size_t size = 0;
+    if (id < 0 || wick_tokenizer_decode(tokenizer, &id, 1, false, &text, &size, NULL) != WICK_OK) return;
+    wick_json_key(j, key);
+    wick_json_string(j, text, size);
+    wick_text_free(text);
+}
+
+static char *variables_json(const wick_tokenizer *tokenizer) {
+    wick_strbuf text = {0};
+    wick_json j = {&text, false};
+    wick_json_open(&j, '{');
+    wick_json_key(&j, "add_generation_prompt");
+    wick_json_bool(&j, true);
+    put_token_text(&j, "bos_token", tokenizer, wick_tokenizer_bos(tokenizer));
+    put_token_text(&j, "eos_token", tokenizer, wick_tokenizer_eos(tokenizer));
+    wick_json_close(&j, '}');
+    return wick_strbuf_take(&text, NULL);
+}
+
+/* The template's own text may name special tokens; a message's text may not become one. Spans of one kind are joined first: the
+ * tokenizer must see a stretch whole, or words would break where the template only passed a value through. */
+static wick_status encode_spans(const wick_tokenizer *tokenizer, const wick_rendered *r, wick_prompt *out, wick_error *err) {
+    size_t at = 0;
+    for (size_t i = 0; i < r->n_span;) {
+        size_t size = 0, j = i;
+        for (; j < r->n_span && r->spans[j].from_message == r->spans[i].from_message; j++) size += r->spans[j].size;
+        if (size) WICK_TRY(append_text(out, tokenizer, r->text + at, size, r->spans[i].from_message ? 0 : WICK_ENCODE_PARSE_SPECIAL, err));
+        at += size;
+        i = j;
+    }
+    return WICK_OK;
+}
+
+static wick_status chat_template(const wick_model *model, wick_template **out, wick_error *err) {
+    const void *source;
+    size_t size;
+    *out = NULL;
+    if (!wick_model_data_get(model, "wick.chat_template", &source, &size))
+        return wick_fail(err, WICK_ENOTFOUND, "the model carries no chat template");
+    return wick_template_new(source, size, out, err);
+}
+
+static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *o, wick_prompt *out,
+                               wick_error *err) {
+    wick_template *t = NULL;
+    wick_rendered r = {0};
+    char *messages = messages_json(o->messages, o->n_messages), *variables = variables_json(tokenizer);
+    wick_status status = WICK_OK;
+    if (!messages || !variables) {
+        status = wick_fail_nomem(err);
+        goto out;
+    }
+    WICK_CHECK_GOTO(chat_template(model, &t, err));
+    wick_template_input input = {.messages = messages, .variables = variables};
+    WICK_CHECK_GOTO(wick_template_render(t, &input, &r, err));
+    WICK_CHECK_GOTO(encode_spans(tokenizer, &r, out, err));
+out:
+    wick_rendered_release(&r);
+    wick_template_free(t);
+    wick_free(messages);
+    wick_free(variables);
+    return status;
+}
+
+bool wick_chat_available(const wick_model *model, const char **why) {
+    wick_template *t = NULL;
+    wick_status status = chat_template(model, &t, NULL);
+    wick_template_free(t);
+    const char *reason = status == WICK_ENOTFOUND ? "the model carries no chat template" : "the model's chat template cannot be read";
+    if (why) *why = status == WICK_OK ? NULL : reason;
+    return status == WICK_OK;
+}
+
+/* ---------------------------------------------------------------- */
+
+wick_status wick_prompt_make(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *o, wick_prompt *out,
+                             wick_error *err) {
+    *out = (wick_prompt){0};
+    wick_status status;
+    if (o->n_tokens)
+        status = append(out, o->tokens, o->n_tokens, err);
+    else if (o->n_messages)
+        status = chat_prompt(model, tokenizer, o, out, err);
+    else if (o->prompt)
+        status = raw_prompt(tokenizer, o, out, err);
+    else
+        status = wick_fail(err, WICK_EINVAL, "nothing to answer: no tokens, no messages, no prompt");
+    if (status == WICK_OK && out->n == 0)
+        status = wick_fail(err, WICK_EINVAL, "the prompt has no tokens: give some text, or a BOS token (n_bos)");
+    if (status != WICK_OK) wick_prompt_release(out);
+    return status;
+}
