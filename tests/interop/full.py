@@ -15,6 +15,7 @@ import light
 
 class Bindings(light.Pair):
     """The stock runtime in this process, through its Python bindings."""
+    ways = [(1,), (8,)]
 
     def __init__(self, build, work):
         super().__init__(build, None, work)
@@ -24,7 +25,7 @@ class Bindings(light.Pair):
         from executorch.extension.pybindings import portable_lib
         self.torch, self.lib = torch, portable_lib
 
-    def stock(self, pte, prompt, forced=None, chunk=None, steps=light.STEPS):
+    def stock(self, pte, prompt, forced=None, chunk=None, steps=light.STEPS, other_sums=False):
         module, t = self.lib._load_for_executorch(pte), self.torch
         meta = module.method_meta('forward')
         cached, bound = meta.num_inputs() > 1, meta.input_tensor_meta(0).sizes()[1]

@@ -34,6 +34,8 @@ def ids(tokens):
 
 
 class Pair:
+    ways = [(1,), (8,), (None, STEPS, True)]  # of the stock runtime, beside one call: chunks, and attention summed in float
+
     def __init__(self, build, stock_run, work):
         self.wick, self.stock_run, self.work, self.plan = os.path.join(build, 'wick'), stock_run, work, 'raised'
 
@@ -42,11 +44,12 @@ class Pair:
         command([self.wick, 'export', checkpoint, '-o', out, '--quiet'] + flags)
         return out
 
-    def stock(self, pte, prompt, forced=None, chunk=None, steps=STEPS):
+    def stock(self, pte, prompt, forced=None, chunk=None, steps=STEPS, other_sums=False):
         rows = os.path.join(self.work, 'stock.f32')
         words = [self.stock_run, pte, '--tokens', ids(prompt), '-n', str(steps), '--logits', rows]
         words += ['--force', ids(forced)] if forced else []
         words += ['--prefill_chunk', str(chunk)] if chunk else []
+        words += ['--sums32'] if other_sums else []
         tokens = json.loads(command(words).strip().splitlines()[-1])['tokens']
         return tokens, np.fromfile(rows, np.float32).reshape(steps, -1)
 
@@ -64,10 +67,8 @@ class Pair:
         own, against = [], []
         for prompt in prompts:
             tokens, one = self.stock(pte, prompt)
-            _, single = self.stock(pte, prompt, tokens, 1)
-            _, eight = self.stock(pte, prompt, tokens, 8)
-            ways = [one, single, eight]
-            own += [agree.compare(one, single), agree.compare(one, eight), agree.compare(single, eight)]
+            ways = [one] + [self.stock(pte, prompt, tokens, *way)[1] for way in self.ways]
+            own += [agree.compare(a, b) for i, a in enumerate(ways) for b in ways[i + 1:]]
             ours = self.ours(pte, prompt, tokens)
             if self.plan == 'raised' and not np.array_equal(ours, self.ours(pte, prompt, tokens, 7)):
                 sys.exit('light: %s: chunked prefill changed the bits' % name)

@@ -1,12 +1,15 @@
 // stock_run: a text model in the stock ExecuTorch runtime, without PyTorch.
 //
-//   stock_run MODEL.pte --tokens IDS [--force IDS] [-n N] [--prefill_chunk N] [--logits FILE] [--data_paths A,B] [--method_name M]
+//   stock_run MODEL.pte --tokens IDS [--force IDS] [-n N] [--prefill_chunk N] [--sums32] [--logits FILE] [--data_paths A,B]
+//             [--method_name M]
 //
 // Loads with the strict verifier (InternalConsistency), evaluates the prompt (whole, or in chunks), then N tokens, greedy or
 // forced; --logits keeps the N rows of fp32 logits as raw bytes; prints {"tokens":[...]}.
 //
 // It links the shared libraries of the stock Python package, which register all kernels but llama::*; those two are here,
 // written from their documented meaning: update_cache copies rows to start_pos.., custom_sdpa attends causally over the cache.
+// It sums in double, or (--sums32) in float as the stock kernel does: the difference between the two shows how far the last bit of
+// one kernel moves a model whose activations are rounded to int8.
 #include <executorch/extension/module/module.h>
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 #include <executorch/runtime/kernel/kernel_runtime_context.h>
@@ -47,6 +50,7 @@ static void update_cache(KernelRuntimeContext& context, Stack args) {
 }
 
 // q [1,S,H,D], k and v caches [1,C,G,D], start_pos, mask, dropout, is_causal, scale, out [1,S,H,D]; fp32, causal
+template <typename Sum>
 static void custom_sdpa(KernelRuntimeContext& context, Stack args) {
   const Tensor q = args[0]->toTensor(), k = args[1]->toTensor(), v = args[2]->toTensor();
   Tensor out = args[8]->toTensor();
@@ -54,24 +58,24 @@ static void custom_sdpa(KernelRuntimeContext& context, Stack args) {
   const SizesType sizes[] = {1, static_cast<SizesType>(S), static_cast<SizesType>(H), static_cast<SizesType>(D)};
   if (!args[4]->isNone() || !args[6]->toBool() || q.scalar_type() != ScalarType::Float) return context.fail(Error::NotSupported);
   if (et::resize_tensor(out, {sizes, 4}) != Error::Ok) return context.fail(Error::InvalidArgument);
-  const double scale = args[7]->isNone() ? 1.0 / std::sqrt(static_cast<double>(D)) : args[7]->toDouble();
+  const Sum scale = static_cast<Sum>(args[7]->isNone() ? 1.0 / std::sqrt(static_cast<double>(D)) : args[7]->toDouble());
   const float *Q = q.const_data_ptr<float>(), *K = k.const_data_ptr<float>(), *V = v.const_data_ptr<float>();
   float* O = out.mutable_data_ptr<float>();
-  std::vector<double> weight;
+  std::vector<Sum> weight;
   for (int64_t s = 0; s < S; s++)
     for (int64_t h = 0; h < H; h++) {
       const int64_t n = start + s + 1, g = h / (H / G);
       const float* query = Q + (s * H + h) * D;
       weight.assign(static_cast<size_t>(n), 0);
-      double top = -INFINITY, total = 0;
+      Sum top = -INFINITY, total = 0;
       for (int64_t t = 0; t < n; t++) {
-        double dot = 0;
-        for (int64_t d = 0; d < D; d++) dot += static_cast<double>(query[d]) * K[(t * G + g) * D + d];
+        Sum dot = 0;
+        for (int64_t d = 0; d < D; d++) dot += static_cast<Sum>(query[d]) * K[(t * G + g) * D + d];
         top = std::max(top, weight[t] = dot * scale);
       }
-      for (double& w : weight) total += w = std::exp(w - top);
+      for (Sum& w : weight) total += w = std::exp(w - top);
       for (int64_t d = 0; d < D; d++) {
-        double sum = 0;
+        Sum sum = 0;
         for (int64_t t = 0; t < n; t++) sum += weight[t] * V[(t * G + g) * D + d];
         O[(s * H + h) * D + d] = static_cast<float>(sum / total);
       }
@@ -110,6 +114,7 @@ static std::vector<float> forward(executorch::extension::Module& module, const s
 int main(int argc, char** argv) {
   std::string model, tokens, force, logits, data, method = "forward";
   size_t n = 0, chunk = 0;
+  bool sums32 = false;
   for (int i = 1; i < argc; i++) {
     const std::string word = argv[i];
     auto next = [&] { return i + 1 < argc ? argv[++i] : ""; };
@@ -119,6 +124,7 @@ int main(int argc, char** argv) {
     else if (word == "--data_paths") data = next();
     else if (word == "--method_name") method = next();
     else if (word == "--prefill_chunk") chunk = static_cast<size_t>(std::atoll(next()));
+    else if (word == "--sums32") sums32 = true;
     else if (word == "-n") n = static_cast<size_t>(std::atoll(next()));
     else model = word;
   }
@@ -127,7 +133,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   et::runtime_init();
-  static et::Kernel kernels[] = {et::Kernel("llama::update_cache.out", update_cache), et::Kernel("llama::custom_sdpa.out", custom_sdpa)};
+  static et::Kernel kernels[] = {et::Kernel("llama::update_cache.out", update_cache), et::Kernel("llama::custom_sdpa.out", sums32 ? custom_sdpa<float> : custom_sdpa<double>)};
   Error e = et::register_kernels({kernels, 2});
   if (e != Error::Ok) die("register_kernels", e);
   executorch::extension::Module module(model, words(data), executorch::extension::Module::LoadMode::Mmap);
