@@ -42,8 +42,6 @@
 #define WICK_DECLARE_REF(field, type)        type wick_##field##_ref;
 #define WICK_DECLARE_AVX2(field, type)       type wick_##field##_avx2;
 #define WICK_DECLARE_AVX512VNNI(field, type) type wick_##field##_avx512vnni;
-#define WICK_DECLARE_NEON(field, type)       type wick_##field##_neon;
-#define WICK_DECLARE_DOTPROD(field, type)    type wick_##field##_dotprod;
 
 WICK_INTEGER_KERNELS(WICK_DECLARE_REF)
 WICK_LANES_KERNELS(WICK_DECLARE_REF)
@@ -53,8 +51,5 @@ WICK_INTEGER_KERNELS(WICK_DECLARE_AVX2)
 WICK_LANES_KERNELS(WICK_DECLARE_AVX2)
 WICK_INTEGER_KERNELS(WICK_DECLARE_AVX512VNNI)
 WICK_LANES_KERNELS(WICK_DECLARE_AVX512VNNI)
-
-WICK_LANES_KERNELS(WICK_DECLARE_NEON)
-WICK_INTEGER_KERNELS(WICK_DECLARE_DOTPROD)
 
 #endif
