@@ -130,9 +130,8 @@ struct wick_vm {
 /* At least n bytes aligned to 64, contents undefined, valid until the next call; NULL: no memory. */
 void *wick_vm_scratch(wick_vm *vm, uint64_t n);
 
-/* Values and tensors as freshly loaded; arenas zeroed and initial values copied (vm.c). */
-void wick_vm_reset(wick_vm *vm);
-wick_status wick_vm_exec(wick_vm *vm, uint32_t i_instr, uint32_t *next, wick_error *err); /* one instruction (vm_exec.c) */
+/* One instruction; *next: the one that follows (vm_exec.c). */
+wick_status wick_vm_exec(wick_vm *vm, uint32_t i_instr, uint32_t *next, wick_error *err);
 
 /* ---------------------------------------------------------------- delegates */
 
