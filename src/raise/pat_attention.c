@@ -4,16 +4,6 @@
 
 #include <math.h>
 
-/* Whether state starts as zeros, as graph states do. */
-static bool starts_zero(const wick_raiser *r, wick_value_id state) {
-    int32_t evalue = r->g->values[state].origin;
-    wick_bytes bytes;
-    if (evalue < 0 || !wick_program_initial(r->p, r->method->pte->values[evalue].tensor, &bytes)) return true;
-    for (size_t i = 0; i < bytes.size; i++)
-        if (bytes.data[i]) return false;
-    return true;
-}
-
 typedef struct cache {
     wick_value_id rows, state;
     wick_node_id append;
@@ -28,7 +18,8 @@ static bool find_cache(const wick_raiser *r, wick_value_id v, cache *c) {
     c->state = wick_r_in(r, append, 1);
     c->append = (wick_node_id)(append - r->g->nodes);
     const wick_value *s = wick_r_value(r, c->state), *rows = wick_r_value(r, c->rows);
-    if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4 || s->dims[0].c != 1 || !starts_zero(r, c->state)) return false;
+    if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4 || s->dims[0].c != 1 || !wick_r_starts_zero(r, c->state))
+        return false;
     if (rows->rank != 4 || !wick_dim_equal(rows->dims[2], s->dims[2]) || !wick_dim_equal(rows->dims[3], s->dims[3])) return false;
     if (wick_graph_n_use(r->g, v) != 1 || wick_graph_n_use(r->g, c->state) != 1) return false;
     c->context = s->dims[1].c;

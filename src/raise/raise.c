@@ -96,10 +96,12 @@ static wick_status rewrite(wick_raiser *r) {
     WICK_TRY(wick_r_family(r, wick_pat_norm, wick_n_pat_norm, ROUNDS));
     WICK_TRY(wick_r_rope(r));
     WICK_TRY(wick_r_family(r, wick_pat_linear, wick_n_pat_linear, ROUNDS));
+    WICK_TRY(wick_r_family(r, wick_pat_conv, wick_n_pat_conv, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_mlp, wick_n_pat_mlp, 1));
     WICK_TRY(wick_r_family(r, wick_pat_attention, wick_n_pat_attention, 1));
     WICK_TRY(wick_r_family(r, wick_pat_split, wick_n_pat_split, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_arith, wick_n_pat_arith, 1));
+    WICK_TRY(wick_r_family(r, wick_pat_scatter, wick_n_pat_scatter, 1));
     WICK_TRY(wick_r_family(r, wick_pat_layout, wick_n_pat_layout, ROUNDS));
     WICK_TRY(wick_r_finish(r));
     WICK_TRY(wick_r_last_row(r));
@@ -137,7 +139,8 @@ static wick_status list_left(wick_raiser *r, wick_raised *out) {
     size_t cap = 0;
     for (size_t i = 0; i < g->n_node; i++) {
         const wick_node *n = &g->nodes[i];
-        if (n->dead || wick_op_is_coarse(n->op) || n->origin.instruction < 0) continue;
+        if (n->dead || wick_op_is_coarse(n->op) || n->op == WICK_OP_f_view) continue;
+        if (n->origin.instruction < 0) return wick_r_unsupported(r, "a step in between was left that no instruction stands for");
         if (n->op == WICK_OP_f_quantize) return wick_r_unsupported(r, "a quantized value that no matrix product takes");
         if (!WICK_GROW(out->left, out->n_left, cap)) return wick_fail_nomem(r->err);
         const char *reason =

@@ -391,6 +391,30 @@ static wick_status do_linear(call *c) {
     return emit(c, WICK_OP_f_linear, (wick_attrs){.fine = {.flag = mm}}, mm ? 2 : 3, in, mm ? 2 : 3, x.rank, x.dims);
 }
 
+static bool all_are(const call *c, int i, int64_t number) {
+    wick_dim items[WICK_MAX_RANK];
+    int n = 0;
+    bool ok = wick_r_list_arg(c->r, c->args[i], items, &n);
+    for (int k = 0; ok && k < n; k++) ok = wick_dim_equal(items[k], wick_dim_const(number));
+    return ok;
+}
+
+static wick_status do_other(call *c);
+
+/* Depthwise over the last dimension: x[1, N, L] with w[N, 1, T], one filter per channel, nothing padded. */
+static wick_status do_convolution(call *c) {
+    wick_value_id in[3];
+    int64_t transposed, groups;
+    WICK_TRY(read_args(c, 0, 3, in));
+    wick_value x = *value(c, in[0]);
+    const wick_value *w = value(c, in[1]);
+    bool plain = x.rank == 3 && w->rank == 3 && all_are(c, 3, 1) && all_are(c, 4, 0) && all_are(c, 5, 1) &&
+                 wick_r_const_arg(c->r, c->args[6], 0, &transposed) && !transposed && wick_r_const_arg(c->r, c->args[8], 1, &groups) &&
+                 x.dims[1].c == groups && w->dims[0].c == groups && w->dims[1].c == 1 && w->dims[2].c > 0 &&
+                 wick_r_dim_sub(x.dims[2], wick_dim_const(w->dims[2].c - 1), &x.dims[2]);
+    return plain ? emit(c, WICK_OP_f_conv, (wick_attrs){.fine = {0}}, 3, in, 9, 3, x.dims) : do_other(c);
+}
+
 /* ---------------------------------------------------------------- tables, caches, attention */
 
 /* tokens [1, S] -> [1, S, K]; the table's width counts codes, not bytes. number: bits of a code, 0 for a plain table. */
@@ -436,8 +460,6 @@ static wick_status do_sdpa(call *c) {
     return emit(c, WICK_OP_f_sdpa, (wick_attrs){.fine = {.start = start, .number = scale, .flag = causal != 0}}, 4, in, 8, q.rank, q.dims);
 }
 
-static wick_status do_other(call *c);
-
 static wick_status do_index(call *c) {
     const wick_pte_value *list = arg(c, 1);
     wick_value_id table, index = -1;
@@ -481,6 +503,15 @@ static wick_status do_like_first(call *c) {
     return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.number = number}}, n_in, in, n, x.rank, x.dims);
 }
 
+/* A tensor of one number, of a known shape. */
+static wick_status do_full(call *c) {
+    wick_dim dims[WICK_MAX_RANK];
+    double number;
+    int rank = 0;
+    if (!wick_r_list_arg(c->r, c->args[0], dims, &rank) || !wick_r_number_arg(c->r, c->args[1], &number)) return do_other(c);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.number = number}}, 0, NULL, 2, rank, dims);
+}
+
 static wick_status do_full_like(call *c) {
     wick_value_id x;
     double number;
@@ -513,11 +544,13 @@ static wick_status do_where(call *c) {
     return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 3, in, 3, whole.rank, whole.dims);
 }
 
+/* flag: adds to what is there instead of replacing it. */
 static wick_status do_index_put(call *c) {
     wick_value_id in[2 + WICK_MAX_RANK] = {0};
     const wick_pte_value *list = arg(c, 1);
     int n = 0;
-    if (list->n > WICK_MAX_RANK) return do_other(c);
+    int64_t accumulate;
+    if (list->n > WICK_MAX_RANK || !wick_r_const_arg(c->r, c->args[3], 0, &accumulate)) return do_other(c);
     WICK_TRY(read_args(c, 0, 1, &in[n++]));
     for (uint32_t i = 0; i < list->n; i++, n++) {
         in[n] = -1;
@@ -525,7 +558,7 @@ static wick_status do_index_put(call *c) {
     }
     WICK_TRY(read_args(c, 2, 1, &in[n++]));
     wick_value x = *value(c, in[0]);
-    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, n, in, 4, x.rank, x.dims);
+    return emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.flag = accumulate != 0}}, n, in, 4, x.rank, x.dims);
 }
 
 /* self.copy_(source): the place itself is written. */
@@ -643,6 +676,7 @@ wick_status wick_r_instr(wick_raiser *r, wick_instr_op op, const int32_t *args, 
         [WICK_I_INDEX_PUT] = do_index_put,
         [WICK_I_ARANGE_START] = do_arange,
         [WICK_I_SCALAR_TENSOR] = do_scalar_tensor,
+        [WICK_I_FULL] = do_full,
         [WICK_I_FULL_LIKE] = do_full_like,
         [WICK_I_WHERE] = do_where,
         [WICK_I_ANY] = do_any,
@@ -654,6 +688,7 @@ wick_status wick_r_instr(wick_raiser *r, wick_instr_op op, const int32_t *args, 
         [WICK_I_GELU] = do_gelu,
         [WICK_I_SOFTMAX] = do_softmax,
         [WICK_I_BMM] = do_bmm,
+        [WICK_I_CONVOLUTION] = do_convolution,
         [WICK_I_EQ_SCALAR] = do_like_first,
         [WICK_I_NE_SCALAR] = do_like_first,
         [WICK_I_LT_SCALAR] = do_like_first,

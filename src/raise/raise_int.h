@@ -148,6 +148,10 @@ wick_value_id wick_r_strip(const wick_raiser *r, wick_value_id v);
 const wick_node *wick_r_made_by(const wick_raiser *r, wick_value_id v, wick_op op);
 /* The same, not looking behind views. */
 const wick_node *wick_r_is(const wick_raiser *r, wick_value_id v, wick_op op);
+/* The f_other behind views that makes v, if it is this instruction. */
+const wick_node *wick_r_made_by_instr(const wick_raiser *r, wick_value_id v, wick_instr_op op);
+/* Whether a state starts as zeros, as states of a graph do. */
+bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state);
 /* Constant with one element. */
 bool wick_r_scalar(const wick_raiser *r, wick_value_id v, double *out);
 /* Constant f32 vector of n elements, whatever its rank: as a rank-1 constant. */
@@ -161,10 +165,10 @@ wick_value_id wick_r_op(wick_raiser *r, wick_op op, wick_attrs attrs, int n_in, 
 
 /* ---------------------------------------------------------------- families */
 
-extern const wick_pattern wick_pat_layout[], wick_pat_norm[], wick_pat_linear[], wick_pat_embedding[], wick_pat_mlp[], wick_pat_attention[],
-    wick_pat_arith[], wick_pat_split[], wick_pat_glu[];
-extern const size_t wick_n_pat_layout, wick_n_pat_norm, wick_n_pat_linear, wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention,
-    wick_n_pat_arith, wick_n_pat_split, wick_n_pat_glu;
+extern const wick_pattern wick_pat_layout[], wick_pat_scatter[], wick_pat_conv[], wick_pat_norm[], wick_pat_linear[], wick_pat_embedding[],
+    wick_pat_mlp[], wick_pat_attention[], wick_pat_arith[], wick_pat_split[], wick_pat_glu[];
+extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick_n_pat_norm, wick_n_pat_linear, wick_n_pat_embedding,
+    wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_arith, wick_n_pat_split, wick_n_pat_glu;
 
 wick_status wick_r_rope(wick_raiser *r);          /* pat_rope.c: algebra over the lanes of a head */
 wick_status wick_r_last_row(wick_raiser *r);      /* pat_last_row.c: moves the cut up */

@@ -45,6 +45,22 @@ const wick_node *wick_r_is(const wick_raiser *r, wick_value_id v, wick_op op) {
 
 const wick_node *wick_r_made_by(const wick_raiser *r, wick_value_id v, wick_op op) { return wick_r_is(r, wick_r_strip(r, v), op); }
 
+const wick_node *wick_r_made_by_instr(const wick_raiser *r, wick_value_id v, wick_instr_op op) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_other);
+    if (!n || n->origin.instruction < 0 || n->origin.xnn_node >= 0) return NULL;
+    const wick_pte_instr *i = &r->method->pte->instrs[n->origin.instruction];
+    return i->kind == WICK_IK_KERNEL && r->method->ops[i->index] == op ? n : NULL;
+}
+
+bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state) {
+    int32_t evalue = r->g->values[state].origin;
+    wick_bytes bytes;
+    if (evalue < 0 || !wick_program_initial(r->p, r->method->pte->values[evalue].tensor, &bytes)) return true;
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.data[i]) return false;
+    return true;
+}
+
 static bool is_plain_const(const wick_value *v) {
     return v && v->kind == WICK_VALUE_CONST && v->scheme.kind == WICK_SCHEME_PLAIN && is_float(v->dtype);
 }

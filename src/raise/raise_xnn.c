@@ -154,6 +154,34 @@ static wick_status transpose(inliner *in, const wick_xnn_node *n) {
     return emit(in, n, WICK_OP_f_permute, attrs, 1, ids, n->n_list, dims);
 }
 
+/* Depthwise along one dimension: x[1, L, 1, N] with w[1, T, 1, N], one filter per channel, nothing padded. */
+static wick_status convolution(inliner *in, const wick_xnn_node *n) {
+    enum {
+        PAD = 0,
+        HEIGHT = 4,
+        WIDTH,
+        STEP_Y,
+        STEP_X,
+        DILATION_Y,
+        DILATION_X,
+        IN_CHANNELS,
+        OUT_CHANNELS,
+        GROUPS
+    }; /* numbers of the table */
+    wick_value_id ids[WICK_XNN_MAX_IN];
+    const uint32_t *k = n->conv;
+    WICK_TRY(inputs(in, n, ids));
+    wick_value x = *shape_of(in, ids[0]);
+    const wick_value *w = shape_of(in, ids[1]);
+    bool plain = !k[PAD] && !k[PAD + 1] && !k[PAD + 2] && !k[PAD + 3] && k[STEP_Y] == 1 && k[STEP_X] == 1 && k[DILATION_Y] == 1 &&
+                 k[WIDTH] == 1 && k[IN_CHANNELS] == 1 && k[OUT_CHANNELS] == 1 && x.rank == 4 && w->rank == 4 && x.dims[2].c == 1 &&
+                 w->dims[0].c == 1 && w->dims[1].c == k[HEIGHT] && w->dims[2].c == 1 && w->dims[3].c == x.dims[3].c &&
+                 x.dims[3].c == k[GROUPS] && k[HEIGHT] > 0;
+    if (!plain || !wick_r_dim_sub(x.dims[1], wick_dim_const((int64_t)k[HEIGHT] - 1), &x.dims[1]))
+        return wick_r_unsupported(in->r, "a convolution that is not depthwise along one dimension");
+    return emit(in, n, WICK_OP_f_conv, (wick_attrs){.fine = {0}}, 3, ids, 4, x.dims);
+}
+
 static bool clamps(const wick_xnn_node *n) { return n->has_min_max && !(isinf(n->out_min) && isinf(n->out_max)); }
 
 static wick_status node(inliner *in, const wick_xnn_node *n) {
@@ -177,6 +205,7 @@ static wick_status node(inliner *in, const wick_xnn_node *n) {
     case WICK_XNN_RESHAPE: return reshape(in, n);
     case WICK_XNN_SLICE: return slice(in, n);
     case WICK_XNN_TRANSPOSE: return transpose(in, n);
+    case WICK_XNN_DEPTHWISE_CONV2D: return convolution(in, n);
     case WICK_XNN_CONCATENATE2:
     case WICK_XNN_CONCATENATE3:
     case WICK_XNN_CONCATENATE4:
