@@ -63,7 +63,7 @@ static wick_value_id state3(wick_raiser *r, wick_value_id old, const int64_t *di
     return v;
 }
 
-static wick_value_id build_attention(wick_raiser *r, const wick_node *n, const wick_match *m) {
+wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m) {
     wick_attrs attrs = {
         .attention = {.n_head = m->n[5], .n_kv_head = m->n[3], .d_head = m->n[4], .scale = (float)m->number[0]},
     };
@@ -72,9 +72,9 @@ static wick_value_id build_attention(wick_raiser *r, const wick_node *n, const w
     for (int i = 3; i < 5; i++) in[i] = state3(r, m->v[i], &m->n[2]);
     for (int i = 0; i < 5; i++)
         if (in[i] < 0) return -1;
-    for (int i = 0; i < 2; i++) r->g->nodes[m->n[i]].writes_state = false; /* the attention appends now */
+    for (int i = 0; i < 2; i++) r->g->nodes[m->n[i]].writes_state = false; /* the attention keeps them now */
     return wick_r_like(r, wick_r_op(r, WICK_OP_attention, attrs, 5, in), n->out);
 }
 
-const wick_pattern wick_pat_attention[] = {{"attention", WICK_OP_f_sdpa, match_attention, build_attention}};
+const wick_pattern wick_pat_attention[] = {{"attention", WICK_OP_f_sdpa, match_attention, wick_r_build_attention}};
 const size_t wick_n_pat_attention = sizeof wick_pat_attention / sizeof *wick_pat_attention;

@@ -1,0 +1,156 @@
+/* Attention spelled out in plain operators: heads before tokens, keys and values put into their caches by index, repeated for the heads
+ * that share them, scores with a causal mask, softmax (with zeros for rows that see nothing, which a causal mask does not leave), and the
+ * weighted sum. The cache is copied back where it came from at the end of the step. */
+#include "raise/raise_int.h"
+
+#include <math.h>
+
+/* What v is f_permute[a,b,c,d] of; -1: nothing. */
+static wick_value_id permuted(const wick_raiser *r, wick_value_id v, int a, int b, int c, int d) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_permute);
+    const int *p = n ? n->attrs.fine.perm : NULL;
+    return n && wick_r_value(r, n->out)->rank == 4 && p[0] == a && p[1] == b && p[2] == c && p[3] == d ? wick_r_in(r, n, 0) : -1;
+}
+
+/* Whether v is shown with these last three dimensions, and 1 before them. */
+static bool has_dims(const wick_raiser *r, wick_value_id v, wick_dim a, wick_dim b, wick_dim c) {
+    const wick_value *x = wick_r_value(r, v);
+    int n = x->rank;
+    for (int i = 0; i < n - 3; i++)
+        if (!wick_dim_equal(x->dims[i], wick_dim_const(1))) return false;
+    return n >= 3 && wick_dim_equal(x->dims[n - 3], a) && wick_dim_equal(x->dims[n - 2], b) && wick_dim_equal(x->dims[n - 1], c);
+}
+
+/* Behind a factor, which is multiplied into *scale. */
+static wick_value_id unscaled(const wick_raiser *r, wick_value_id v, double *scale) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_mul);
+    if (!n || n->n_in != 1) return v;
+    *scale *= n->attrs.fine.number;
+    return wick_r_in(r, n, 0);
+}
+
+/* cond ? 0 : -inf over a lower triangle, rows P.. */
+static bool is_causal_mask(const wick_raiser *r, wick_value_id mask, int64_t context) {
+    const wick_node *where = wick_r_made_by_instr(r, mask, WICK_I_WHERE);
+    const wick_node *slice = where ? wick_r_is(r, wick_r_in(r, where, 0), WICK_OP_f_slice) : NULL;
+    double yes, no;
+    if (!slice || !wick_r_scalar(r, wick_r_in(r, where, 1), &yes) || !wick_r_scalar(r, wick_r_in(r, where, 2), &no)) return false;
+    const wick_value *t = wick_r_value(r, wick_r_in(r, slice, 0));
+    if (yes != 0 || !isinf(no) || no > 0 || slice->attrs.fine.axis != 0 || t->kind != WICK_VALUE_CONST || t->dtype != WICK_BOOL)
+        return false;
+    if (!wick_dim_equal(slice->attrs.fine.start, (wick_dim){0, 0, 1}) || t->rank != 2 || t->dims[0].c != context || t->dims[1].c != context)
+        return false;
+    const uint8_t *cells = t->parts[0].data.bytes;
+    for (int64_t i = 0; i < context; i++)
+        for (int64_t k = 0; k < context; k++)
+            if (!!cells[i * context + k] != (k <= i)) return false;
+    return true;
+}
+
+/* v = no element of the last dimension of t is other than -inf */
+static bool sees_nothing(const wick_raiser *r, wick_value_id v, wick_value_id t) {
+    const wick_node *none = wick_r_made_by_instr(r, v, WICK_I_LOGICAL_NOT);
+    const wick_node *any = none ? wick_r_made_by_instr(r, wick_r_in(r, none, 0), WICK_I_ANY) : NULL;
+    const wick_node *other = any ? wick_r_made_by_instr(r, wick_r_in(r, any, 0), WICK_I_LOGICAL_NOT) : NULL;
+    const wick_node *eq = other ? wick_r_made_by_instr(r, wick_r_in(r, other, 0), WICK_I_EQ_SCALAR) : NULL;
+    return eq && isinf(eq->attrs.fine.number) && eq->attrs.fine.number < 0 && wick_r_strip(r, wick_r_in(r, eq, 0)) == wick_r_strip(r, t);
+}
+
+/* The softmax in v, perhaps with zeros where it sees nothing. */
+static const wick_node *find_softmax(const wick_raiser *r, wick_value_id v) {
+    const wick_node *where = wick_r_made_by_instr(r, v, WICK_I_WHERE);
+    if (!where) return wick_r_made_by(r, v, WICK_OP_f_softmax);
+    const wick_node *softmax = wick_r_made_by(r, wick_r_in(r, where, 2), WICK_OP_f_softmax);
+    const wick_node *zero = wick_r_made_by_instr(r, wick_r_in(r, where, 1), WICK_I_FULL_LIKE);
+    return softmax && zero && zero->attrs.fine.number == 0 && sees_nothing(r, wick_r_in(r, where, 0), wick_r_in(r, softmax, 0)) ? softmax
+                                                                                                                                : NULL;
+}
+
+/* The numbers P .. P+S-1. */
+static bool is_positions(const wick_raiser *r, wick_value_id v) {
+    const wick_node *add = wick_r_made_by(r, v, WICK_OP_f_add);
+    if (!add || add->n_in != 2 || add->attrs.fine.number != 1) return false;
+    const wick_node *range = wick_r_made_by_instr(r, wick_r_in(r, add, 0), WICK_I_ARANGE_START);
+    const wick_node *cast = wick_r_is(r, wick_r_in(r, add, 1), WICK_OP_f_cast);
+    const wick_node *start = wick_r_made_by_instr(r, cast ? wick_r_in(r, cast, 0) : wick_r_in(r, add, 1), WICK_I_SCALAR_TENSOR);
+    return range && start && wick_dim_equal(range->attrs.fine.start, wick_dim_const(0)) &&
+           wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
+}
+
+typedef struct cache {
+    wick_value_id rows, state;
+    wick_node_id keeper;
+} cache;
+
+static wick_node_id find_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state) {
+    for (size_t i = 0; i < r->g->n_node; i++) {
+        const wick_node *n = &r->g->nodes[i];
+        if (!n->dead && n->op == WICK_OP_f_copy && n->writes_state && wick_r_in(r, n, 0) == v &&
+            r->g->values[n->out].origin == r->g->values[state].origin)
+            return (wick_node_id)i;
+    }
+    return -1;
+}
+
+/* v [H, C, D] = the cache [1, G, C, D] with this step's rows, each of its heads H/G times. n: C, G, D, H */
+static bool find_cache(const wick_raiser *r, wick_value_id v, int64_t n_head, cache *c, int64_t *n) {
+    const wick_node *expand = wick_r_made_by_instr(r, v, WICK_I_EXPAND_COPY);
+    const wick_node *put = wick_r_made_by_instr(r, expand ? wick_r_in(r, expand, 0) : v, WICK_I_INDEX_PUT);
+    if (!put || put->n_in != 5 || put->attrs.fine.flag || wick_r_in(r, put, 1) >= 0 || wick_r_in(r, put, 2) >= 0) return false;
+    c->state = wick_r_in(r, put, 0);
+    c->rows = permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
+    const wick_value *s = wick_r_value(r, c->state);
+    if (c->rows < 0 || !is_positions(r, wick_r_in(r, put, 3)) || s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4)
+        return false;
+    n[0] = s->dims[2].c;
+    n[1] = s->dims[1].c;
+    n[2] = s->dims[3].c;
+    if (s->dims[0].c != 1 || n[1] < 1 || n_head % n[1] || (!expand && n_head != n[1])) return false;
+    if (expand) {
+        const wick_value *e = wick_r_value(r, expand->out), *one = wick_r_value(r, wick_r_in(r, expand, 0));
+        if (e->rank != 5 || one->rank != 5 || one->dims[2].c != 1 || e->dims[1].c != n[1] || e->dims[2].c != n_head / n[1] ||
+            e->dims[3].c != n[0] || one->dims[3].c != n[0])
+            return false;
+    }
+    c->keeper = find_keeper(r, put->out, c->state);
+    return c->keeper >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+}
+
+/* v: q, k, v, then the states; n: keepers, C, G, D, H; number[0]: scale */
+static bool match_sdpa(wick_raiser *r, const wick_node *n, wick_match *m) {
+    const wick_value *out = wick_r_value(r, n->out);
+    const int *p = n->attrs.fine.perm;
+    if (out->rank != 4 || p[0] != 0 || p[1] != 2 || p[2] != 1 || p[3] != 3) return false;
+    const wick_node *sum = wick_r_made_by(r, wick_r_in(r, n, 0), WICK_OP_f_matmul);
+    const wick_node *softmax = sum ? find_softmax(r, wick_r_in(r, sum, 0)) : NULL;
+    const wick_node *masked = softmax ? wick_r_made_by(r, wick_r_in(r, softmax, 0), WICK_OP_f_add) : NULL;
+    const wick_node *scores =
+        masked && masked->n_in == 2 && masked->attrs.fine.number == 1 ? wick_r_made_by(r, wick_r_in(r, masked, 0), WICK_OP_f_matmul) : NULL;
+    if (!scores) return false;
+    double scale = 1;
+    int64_t n_head = out->dims[2].c, k_sizes[3], v_sizes[3];
+    wick_value_id q = permuted(r, unscaled(r, wick_r_in(r, scores, 0), &scale), 0, 2, 1, 3);
+    wick_value_id keys = permuted(r, unscaled(r, wick_r_in(r, scores, 1), &scale), 0, 1, 3, 2);
+    cache k, v;
+    if (q < 0 || keys < 0 || n_head < 1 || !wick_r_same_dims(wick_r_value(r, q), out)) return false;
+    if (!find_cache(r, keys, n_head, &k, k_sizes) || !find_cache(r, wick_r_in(r, sum, 1), n_head, &v, v_sizes) || k.state == v.state)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (k_sizes[i] != v_sizes[i]) return false;
+    wick_dim n_row, h = wick_dim_const(n_head), s = out->dims[1], context = wick_dim_const(k_sizes[0]), d = wick_dim_const(k_sizes[2]);
+    int64_t width;
+    bool shapes = has_dims(r, wick_r_in(r, scores, 0), h, s, d) && has_dims(r, wick_r_in(r, scores, 1), h, d, context) &&
+                  has_dims(r, masked->out, h, s, context) && has_dims(r, wick_r_in(r, sum, 0), h, s, context) &&
+                  has_dims(r, wick_r_in(r, sum, 1), h, context, d) && has_dims(r, wick_r_in(r, n, 0), h, s, d) &&
+                  has_dims(r, k.rows, s, wick_dim_const(k_sizes[1]), d);
+    if (!shapes || !is_causal_mask(r, wick_r_in(r, masked, 1), k_sizes[0]) || out->dims[3].c != k_sizes[2]) return false;
+    if (!wick_r_rows(out, &n_row, &width) || !wick_r_rows(wick_r_value(r, k.rows), &n_row, &width) || width != k_sizes[1] * k_sizes[2])
+        return false;
+    if (!wick_r_same_dims(wick_r_value(r, k.rows), wick_r_value(r, v.rows)) || !wick_dim_equal(n_row, out->dims[1])) return false;
+    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state}, .n = {k.keeper, v.keeper, k_sizes[0], k_sizes[1], k_sizes[2], n_head}};
+    m->number[0] = scale;
+    return true;
+}
+
+const wick_pattern wick_pat_sdpa[] = {{"attention in plain operators", WICK_OP_f_permute, match_sdpa, wick_r_build_attention}};
+const size_t wick_n_pat_sdpa = sizeof wick_pat_sdpa / sizeof *wick_pat_sdpa;
