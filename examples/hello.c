@@ -14,11 +14,15 @@ int main(int argc, char **argv) {
     wick_session_options session_options = wick_session_options_default();
     wick_generate_options ask = wick_generate_options_default();
     wick_message question = {"user", argc > 2 ? argv[2] : "What is the capital of France?"};
-    ask.messages = &question, ask.n_messages = 1;
     ask.on_text = print, ask.user = stdout;
+    ask.max_new_tokens = 200;
 
     if (wick_model_open(argc > 1 ? argv[1] : "model.pte", &model_options, &model, &err) == WICK_OK &&
-        wick_session_new(model, &session_options, &session, &err) == WICK_OK) wick_generate(session, &ask, NULL, &err);
+        wick_session_new(model, &session_options, &session, &err) == WICK_OK) {
+        if (wick_chat_available(model, NULL)) ask.messages = &question, ask.n_messages = 1;
+        else ask.prompt = question.content; /* no chat format: the model continues the text */
+        wick_generate(session, &ask, NULL, &err);
+    }
     wick_session_free(session);
     wick_model_close(model);
     puts(err.message);
