@@ -131,7 +131,7 @@ def quantized(c, program, fp32, name, prompts, steps, bound):
 
 def stories(c):
     programs = {}
-    lengths_flags = ['--max_seq_len', '128', '--max_context', '300']
+    lengths_flags = ['--max_seq_length', '128', '--max_context_length', '300']
     for name, flags in (('fp32_portable', PORTABLE), ('fp32_xnnpack', FP32), ('8da4w', [])):
         programs[name] = c.export(STORIES, 'stories_' + name, flags + lengths_flags)
     for name in ('fp32_portable', 'fp32_xnnpack'):
@@ -147,7 +147,7 @@ def stories(c):
 
 
 def smollm2(c, gguf):
-    c.recorded(c.export(gguf, 'smollm2_fp32', FP32 + ['--max_seq_len', '256']), 'smollm2', 'SmolLM2 fp32', 5e-4)
+    c.recorded(c.export(gguf, 'smollm2_fp32', FP32 + ['--max_seq_length', '256']), 'smollm2', 'SmolLM2 fp32', 5e-4)
     program = c.export(gguf, 'smollm2', [])
     ids = json.load(open(os.path.join(DATA, 'smollm2', 'tokens.json')))['chat']['ids']
     for chunk in (len(ids), 8, 1):
