@@ -57,9 +57,9 @@ static bool match_attention(wick_raiser *r, const wick_node *n, wick_match *m) {
 }
 
 static wick_value_id state3(wick_raiser *r, wick_value_id old, const int64_t *dims) {
-    wick_value was = r->g->values[old];
-    wick_value_id v = wick_graph_state(r->g, was.dtype, 3, dims);
-    if (v >= 0) r->g->values[v].origin = was.origin;
+    wick_dtype dtype = old < 0 ? WICK_F32 : r->g->values[old].dtype;
+    wick_value_id v = wick_graph_state(r->g, dtype, 3, dims);
+    if (v >= 0 && old >= 0) r->g->values[v].origin = r->g->values[old].origin;
     return v;
 }
 
@@ -72,7 +72,8 @@ wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const w
     for (int i = 3; i < 5; i++) in[i] = state3(r, m->v[i], &m->n[2]);
     for (int i = 0; i < 5; i++)
         if (in[i] < 0) return -1;
-    for (int i = 0; i < 2; i++) r->g->nodes[m->n[i]].writes_state = false; /* the attention keeps them now */
+    for (int i = 0; i < 2; i++)
+        if (m->n[i] >= 0) r->g->nodes[m->n[i]].writes_state = false; /* the attention keeps them now */
     return wick_r_like(r, wick_r_op(r, WICK_OP_attention, attrs, 5, in), n->out);
 }
 

@@ -82,7 +82,7 @@ static bool table_rows(lane_map *m, const wick_node *n, lanes *out) {
     if (t->kind != WICK_VALUE_CONST || !(t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16) || t->rank < 2 ||
         t->n_part != 1 || n->attrs.fine.axis != 0)
         return false;
-    if (!wick_dim_equal(n->attrs.fine.start, (wick_dim){0, 0, 1}) || y->dims[0].p) return false;
+    if (!wick_r_is_position(m->r, n->attrs.fine.start) || y->dims[0].p) return false;
     for (int i = 1; i < t->rank; i++)
         if ((width *= t->dims[i].c) > MAX_LANES || width <= 0) return false;
     *out = (lanes){n->in[0], true, (int)width, new_lanes(m, (int)width)};

@@ -29,17 +29,22 @@ static wick_value_id unscaled(const wick_raiser *r, wick_value_id v, double *sca
     return wick_r_in(r, n, 0);
 }
 
-/* cond ? 0 : -inf over a lower triangle, rows P.. */
-static bool is_causal_mask(const wick_raiser *r, wick_value_id mask, int64_t context) {
+/* cond ? 0 : -inf over a lower triangle, rows P.. and all columns; without a cache, as many columns as rows. */
+static bool is_causal_mask(const wick_raiser *r, wick_value_id mask, wick_dim n_key) {
     const wick_node *where = wick_r_made_by_instr(r, mask, WICK_I_WHERE);
     const wick_node *slice = where ? wick_r_is(r, wick_r_in(r, where, 0), WICK_OP_f_slice) : NULL;
     double yes, no;
+    if (slice && !wick_dim_is_const(n_key)) {
+        if (slice->attrs.fine.axis != 1 || !wick_dim_equal(slice->attrs.fine.start, wick_dim_const(0))) return false;
+        slice = wick_r_is(r, wick_r_in(r, slice, 0), WICK_OP_f_slice);
+    }
     if (!slice || !wick_r_scalar(r, wick_r_in(r, where, 1), &yes) || !wick_r_scalar(r, wick_r_in(r, where, 2), &no)) return false;
     const wick_value *t = wick_r_value(r, wick_r_in(r, slice, 0));
     if (yes != 0 || !isinf(no) || no > 0 || slice->attrs.fine.axis != 0 || t->kind != WICK_VALUE_CONST || t->dtype != WICK_BOOL)
         return false;
-    if (!wick_dim_equal(slice->attrs.fine.start, (wick_dim){0, 0, 1}) || t->rank != 2 || t->dims[0].c != context || t->dims[1].c != context)
-        return false;
+    int64_t context = t->rank == 2 ? t->dims[0].c : 0;
+    if (!wick_r_is_position(r, slice->attrs.fine.start) || context < 1 || t->dims[1].c != context) return false;
+    if (wick_dim_is_const(n_key) && n_key.c != context) return false;
     const uint8_t *cells = t->parts[0].data.bytes;
     for (int64_t i = 0; i < context; i++)
         for (int64_t k = 0; k < context; k++)
@@ -77,10 +82,12 @@ static bool is_positions(const wick_raiser *r, wick_value_id v) {
            wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
 }
 
-typedef struct cache {
-    wick_value_id rows, state;
-    wick_node_id keeper;
-} cache;
+typedef struct source {
+    wick_value_id rows, state; /* state: -1 without a cache */
+    wick_node_id keeper;       /* writes the cache back; -1 without one */
+    wick_dim n_key;            /* C, or S without a cache */
+    int64_t n_head, d_head;
+} source;
 
 static wick_node_id find_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state) {
     for (size_t i = 0; i < r->g->n_node; i++) {
@@ -92,62 +99,92 @@ static wick_node_id find_keeper(const wick_raiser *r, wick_value_id v, wick_valu
     return -1;
 }
 
-/* v [H, C, D] = the cache [1, G, C, D] with this step's rows, each of its heads H/G times. n: C, G, D, H */
-static bool find_cache(const wick_raiser *r, wick_value_id v, int64_t n_head, cache *c, int64_t *n) {
-    const wick_node *expand = wick_r_made_by_instr(r, v, WICK_I_EXPAND_COPY);
-    const wick_node *put = wick_r_made_by_instr(r, expand ? wick_r_in(r, expand, 0) : v, WICK_I_INDEX_PUT);
+/* v = the cache [1, G, C, D] with this step's rows put into it. */
+static bool find_cache(const wick_raiser *r, wick_value_id v, source *c) {
+    const wick_node *put = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT);
     if (!put || put->n_in != 5 || put->attrs.fine.flag || wick_r_in(r, put, 1) >= 0 || wick_r_in(r, put, 2) >= 0) return false;
     c->state = wick_r_in(r, put, 0);
     c->rows = permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
     const wick_value *s = wick_r_value(r, c->state);
     if (c->rows < 0 || !is_positions(r, wick_r_in(r, put, 3)) || s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4)
         return false;
-    n[0] = s->dims[2].c;
-    n[1] = s->dims[1].c;
-    n[2] = s->dims[3].c;
-    if (s->dims[0].c != 1 || n[1] < 1 || n_head % n[1] || (!expand && n_head != n[1])) return false;
-    if (expand) {
-        const wick_value *e = wick_r_value(r, expand->out), *one = wick_r_value(r, wick_r_in(r, expand, 0));
-        if (e->rank != 5 || one->rank != 5 || one->dims[2].c != 1 || e->dims[1].c != n[1] || e->dims[2].c != n_head / n[1] ||
-            e->dims[3].c != n[0] || one->dims[3].c != n[0])
-            return false;
-    }
+    c->n_key = s->dims[2];
+    c->n_head = s->dims[1].c;
+    c->d_head = s->dims[3].c;
     c->keeper = find_keeper(r, put->out, c->state);
-    return c->keeper >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+    return s->dims[0].c == 1 && c->keeper >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+}
+
+/* v = this step's rows [1, S, G, D] with heads before tokens, in a program that sees the whole sequence at every step. A cache is what
+ * such a program could have had: with a causal mask, keys and values of earlier tokens never change. */
+static bool find_rows(const wick_raiser *r, wick_value_id v, source *c) {
+    c->rows = r->has_position ? -1 : permuted(r, v, 0, 2, 1, 3);
+    if (c->rows < 0) return false;
+    const wick_value *rows = wick_r_value(r, c->rows);
+    c->state = c->keeper = -1;
+    c->n_key = rows->dims[1];
+    c->n_head = rows->dims[2].c;
+    c->d_head = rows->dims[3].c;
+    return true;
+}
+
+/* v [H, n_key, D]: keys or values, each of their heads H/G times. */
+static bool find_source(const wick_raiser *r, wick_value_id v, int64_t n_head, source *c) {
+    const wick_node *expand = wick_r_made_by_instr(r, v, WICK_I_EXPAND_COPY);
+    wick_value_id once = expand ? wick_r_in(r, expand, 0) : v;
+    if (!find_cache(r, once, c) && !find_rows(r, once, c)) return false;
+    if (c->n_head < 1 || c->d_head < 1 || n_head % c->n_head || (!expand && n_head != c->n_head)) return false;
+    if (!expand) return true;
+    const wick_value *many = wick_r_value(r, expand->out), *one = wick_r_value(r, once);
+    return many->rank == 5 && one->rank == 5 && one->dims[2].c == 1 && wick_dim_is_const(one->dims[2]) && many->dims[1].c == c->n_head &&
+           many->dims[2].c == n_head / c->n_head && wick_dim_equal(many->dims[3], c->n_key) && wick_dim_equal(one->dims[3], c->n_key);
+}
+
+typedef struct steps {
+    wick_value_id query, keys; /* as the scores' product takes them */
+    const wick_node *scores, *masked, *sum;
+} steps;
+
+/* The chain of steps from the transposition back to the scores. */
+static bool find_steps(const wick_raiser *r, const wick_node *n, steps *s) {
+    const int *p = n->attrs.fine.perm;
+    if (wick_r_value(r, n->out)->rank != 4 || p[0] != 0 || p[1] != 2 || p[2] != 1 || p[3] != 3) return false;
+    s->sum = wick_r_made_by(r, wick_r_in(r, n, 0), WICK_OP_f_matmul);
+    const wick_node *softmax = s->sum ? find_softmax(r, wick_r_in(r, s->sum, 0)) : NULL;
+    s->masked = softmax ? wick_r_made_by(r, wick_r_in(r, softmax, 0), WICK_OP_f_add) : NULL;
+    if (!s->masked || s->masked->n_in != 2 || s->masked->attrs.fine.number != 1) return false;
+    s->scores = wick_r_made_by(r, wick_r_in(r, s->masked, 0), WICK_OP_f_matmul);
+    return s->scores != NULL;
+}
+
+/* Every step has heads, rows and keys where it should. */
+static bool has_shapes(const wick_raiser *r, const wick_node *n, const steps *t, const source *k, const source *v) {
+    const wick_value *out = wick_r_value(r, n->out);
+    wick_dim h = out->dims[2], s = out->dims[1], d = wick_dim_const(k->d_head), g = wick_dim_const(k->n_head);
+    return wick_dim_equal(out->dims[3], d) && wick_dim_equal(k->n_key, v->n_key) && k->n_head == v->n_head && k->d_head == v->d_head &&
+           has_dims(r, wick_r_in(r, t->scores, 0), h, s, d) && has_dims(r, wick_r_in(r, t->scores, 1), h, d, k->n_key) &&
+           has_dims(r, t->masked->out, h, s, k->n_key) && has_dims(r, wick_r_in(r, t->sum, 0), h, s, k->n_key) &&
+           has_dims(r, wick_r_in(r, t->sum, 1), h, k->n_key, d) && has_dims(r, wick_r_in(r, n, 0), h, s, d) &&
+           has_dims(r, k->rows, s, g, d) && has_dims(r, v->rows, s, g, d);
 }
 
 /* v: q, k, v, then the states; n: keepers, C, G, D, H; number[0]: scale */
 static bool match_sdpa(wick_raiser *r, const wick_node *n, wick_match *m) {
     const wick_value *out = wick_r_value(r, n->out);
-    const int *p = n->attrs.fine.perm;
-    if (out->rank != 4 || p[0] != 0 || p[1] != 2 || p[2] != 1 || p[3] != 3) return false;
-    const wick_node *sum = wick_r_made_by(r, wick_r_in(r, n, 0), WICK_OP_f_matmul);
-    const wick_node *softmax = sum ? find_softmax(r, wick_r_in(r, sum, 0)) : NULL;
-    const wick_node *masked = softmax ? wick_r_made_by(r, wick_r_in(r, softmax, 0), WICK_OP_f_add) : NULL;
-    const wick_node *scores =
-        masked && masked->n_in == 2 && masked->attrs.fine.number == 1 ? wick_r_made_by(r, wick_r_in(r, masked, 0), WICK_OP_f_matmul) : NULL;
-    if (!scores) return false;
+    steps t;
+    source k, v;
     double scale = 1;
-    int64_t n_head = out->dims[2].c, k_sizes[3], v_sizes[3];
-    wick_value_id q = permuted(r, unscaled(r, wick_r_in(r, scores, 0), &scale), 0, 2, 1, 3);
-    wick_value_id keys = permuted(r, unscaled(r, wick_r_in(r, scores, 1), &scale), 0, 1, 3, 2);
-    cache k, v;
-    if (q < 0 || keys < 0 || n_head < 1 || !wick_r_same_dims(wick_r_value(r, q), out)) return false;
-    if (!find_cache(r, keys, n_head, &k, k_sizes) || !find_cache(r, wick_r_in(r, sum, 1), n_head, &v, v_sizes) || k.state == v.state)
-        return false;
-    for (int i = 0; i < 3; i++)
-        if (k_sizes[i] != v_sizes[i]) return false;
-    wick_dim n_row, h = wick_dim_const(n_head), s = out->dims[1], context = wick_dim_const(k_sizes[0]), d = wick_dim_const(k_sizes[2]);
+    wick_dim n_row;
     int64_t width;
-    bool shapes = has_dims(r, wick_r_in(r, scores, 0), h, s, d) && has_dims(r, wick_r_in(r, scores, 1), h, d, context) &&
-                  has_dims(r, masked->out, h, s, context) && has_dims(r, wick_r_in(r, sum, 0), h, s, context) &&
-                  has_dims(r, wick_r_in(r, sum, 1), h, context, d) && has_dims(r, wick_r_in(r, n, 0), h, s, d) &&
-                  has_dims(r, k.rows, s, wick_dim_const(k_sizes[1]), d);
-    if (!shapes || !is_causal_mask(r, wick_r_in(r, masked, 1), k_sizes[0]) || out->dims[3].c != k_sizes[2]) return false;
-    if (!wick_r_rows(out, &n_row, &width) || !wick_r_rows(wick_r_value(r, k.rows), &n_row, &width) || width != k_sizes[1] * k_sizes[2])
-        return false;
-    if (!wick_r_same_dims(wick_r_value(r, k.rows), wick_r_value(r, v.rows)) || !wick_dim_equal(n_row, out->dims[1])) return false;
-    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state}, .n = {k.keeper, v.keeper, k_sizes[0], k_sizes[1], k_sizes[2], n_head}};
+    if (!find_steps(r, n, &t) || !wick_r_rows(out, &n_row, &width) || !wick_dim_equal(n_row, out->dims[1])) return false;
+    wick_value_id q = permuted(r, unscaled(r, wick_r_in(r, t.scores, 0), &scale), 0, 2, 1, 3);
+    wick_value_id keys = permuted(r, unscaled(r, wick_r_in(r, t.scores, 1), &scale), 0, 1, 3, 2);
+    if (q < 0 || keys < 0 || !wick_r_same_dims(wick_r_value(r, q), out)) return false;
+    if (!find_source(r, keys, out->dims[2].c, &k) || !find_source(r, wick_r_in(r, t.sum, 1), out->dims[2].c, &v)) return false;
+    if ((k.state >= 0 && k.state == v.state) || (k.state < 0) != (v.state < 0)) return false;
+    if (!has_shapes(r, n, &t, &k, &v) || !is_causal_mask(r, wick_r_in(r, t.masked, 1), k.n_key)) return false;
+    int64_t context = k.state >= 0 ? k.n_key.c : r->g->max_seq_len;
+    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state}, .n = {k.keeper, v.keeper, context, k.n_head, k.d_head, out->dims[2].c}};
     m->number[0] = scale;
     return true;
 }

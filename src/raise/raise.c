@@ -39,6 +39,7 @@ static wick_status add_inputs(wick_raiser *r) {
             id = wick_r_view(r, id, 2, (wick_dim[]){wick_dim_const(1), d});
         } else {
             r->g->position = id;
+            r->has_position = true;
         }
         WICK_TRY(wick_r_write_tensor(r, m->inputs[i], id));
     }
@@ -142,6 +143,8 @@ static wick_status list_left(wick_raiser *r, wick_raised *out) {
         const wick_node *n = &g->nodes[i];
         if (n->dead || wick_op_is_coarse(n->op) || n->op == WICK_OP_f_view) continue;
         if (n->origin.instruction < 0) return wick_r_unsupported(r, "a step in between was left that no instruction stands for");
+        if (!r->has_position)
+            return wick_r_unsupported(r, "without a position all or nothing is raised: what is left must see the whole sequence");
         if (n->op == WICK_OP_f_quantize) return wick_r_unsupported(r, "a quantized value that no matrix product takes");
         if (!WICK_GROW(out->left, out->n_left, cap)) return wick_fail_nomem(r->err);
         const char *reason =

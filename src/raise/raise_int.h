@@ -49,6 +49,7 @@ typedef struct wick_raiser {
     size_t n_state, state_cap;
     uint64_t serial;
     int32_t instruction;    /* the one being looked at */
+    bool has_position;      /* the method has an input that tells P */
     wick_value_id *forward; /* while a family runs: what replaced a value; [forward_cap] */
     size_t forward_cap;
 } wick_raiser;
@@ -107,6 +108,9 @@ bool wick_r_same_dims(const wick_value *a, const wick_value *b);
 bool wick_r_broadcast(const wick_value *a, const wick_value *b, wick_dim *dims, int *rank);
 /* Replaces one dimension of -1 by what is left of numel; false: does not divide, or numel differs. */
 bool wick_r_infer(wick_dim numel, wick_dim *dims, int rank);
+/* Whether `from` can be seen with these dimensions; one of them may be -1. A tensor in which S occurs twice may gain and lose
+ * dimensions of 1 only. */
+bool wick_r_reshape(const wick_value *from, wick_dim *dims, int rank);
 /* A tensor as rows: all dimensions up to the tokens multiply to *n_row, the others to *width. */
 bool wick_r_rows(const wick_value *v, wick_dim *n_row, int64_t *width);
 /* Index of the first dimension after the one that counts tokens (behind at most two leading ones if none does). */
@@ -150,6 +154,9 @@ const wick_node *wick_r_made_by(const wick_raiser *r, wick_value_id v, wick_op o
 const wick_node *wick_r_is(const wick_raiser *r, wick_value_id v, wick_op op);
 /* The f_other behind views that makes v, if it is this instruction. */
 const wick_node *wick_r_made_by_instr(const wick_raiser *r, wick_value_id v, wick_instr_op op);
+/* Whether something starts at the position of this step. A program without a position sees the whole sequence at every step: there it
+ * is 0, and what is causal gives the same results when the step's first token stands at P. */
+bool wick_r_is_position(const wick_raiser *r, wick_dim d);
 /* Whether a state starts as zeros, as states of a graph do. */
 bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state);
 /* Constant with one element. */

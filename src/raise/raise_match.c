@@ -52,6 +52,10 @@ const wick_node *wick_r_made_by_instr(const wick_raiser *r, wick_value_id v, wic
     return i->kind == WICK_IK_KERNEL && r->method->ops[i->index] == op ? n : NULL;
 }
 
+bool wick_r_is_position(const wick_raiser *r, wick_dim d) {
+    return wick_dim_equal(d, r->has_position ? (wick_dim){0, 0, 1} : wick_dim_const(0));
+}
+
 bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state) {
     int32_t evalue = r->g->values[state].origin;
     wick_bytes bytes;

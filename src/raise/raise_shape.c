@@ -69,6 +69,23 @@ bool wick_r_infer(wick_dim numel, wick_dim *dims, int rank) {
     return wick_r_numel(both, 2, &back) && wick_dim_equal(back, numel);
 }
 
+bool wick_r_reshape(const wick_value *from, wick_dim *dims, int rank) {
+    const wick_dim one = wick_dim_const(1);
+    wick_dim numel;
+    int i = 0, k = 0;
+    if (wick_r_numel(from->dims, from->rank, &numel)) return wick_r_infer(numel, dims, rank);
+    while (i < from->rank || k < rank) {
+        if (i < from->rank && wick_dim_equal(from->dims[i], one)) {
+            i++;
+        } else if (k < rank && wick_dim_equal(dims[k], one)) {
+            k++;
+        } else if (i == from->rank || k == rank || !wick_dim_equal(from->dims[i++], dims[k++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int wick_r_inner(const wick_value *v) {
     for (int i = v->rank - 1; i >= 0; i--)
         if (!wick_dim_is_const(v->dims[i])) return i + 1;
@@ -85,8 +102,10 @@ bool wick_r_rows(const wick_value *v, wick_dim *n_row, int64_t *width) {
     for (int i = 0; i < inner; i++) {
         if (wick_dim_is_const(v->dims[i])) {
             if (v->dims[i].c != 1) return false;
-        } else {
+        } else if (wick_dim_is_const(*n_row)) {
             *n_row = v->dims[i];
+        } else {
+            return false; /* two dimensions count tokens */
         }
     }
     if (!wick_dim_is_const(*n_row) && !wick_dim_equal(*n_row, wick_dim_s())) return false;

@@ -14,11 +14,10 @@ static wick_status copied(wick_r_call *c, int out, wick_value_id x, int rank, co
 
 static wick_status do_view(wick_r_call *c) {
     wick_value_id x;
-    wick_dim dims[WICK_MAX_RANK], n;
+    wick_dim dims[WICK_MAX_RANK];
     int rank = 0;
     WICK_TRY(wick_r_read_args(c, 0, 1, &x));
-    if (!wick_r_list_arg(c->r, c->args[1], dims, &rank) || !wick_r_numel(wick_r_arg_value(c, x)->dims, wick_r_arg_value(c, x)->rank, &n) ||
-        !wick_r_infer(n, dims, rank))
+    if (!wick_r_list_arg(c->r, c->args[1], dims, &rank) || !wick_r_reshape(wick_r_arg_value(c, x), dims, rank))
         return wick_r_unsupported(c->r, "a view whose shape does not follow");
     if (!wick_r_fits(wick_r_arg(c, 2)->tensor, rank, dims)) return wick_r_unsupported(c->r, "a view that its result cannot take");
     return wick_r_alias(c->r, c->args[2], c->args[0], wick_r_view(c->r, x, rank, dims));
@@ -74,11 +73,10 @@ static wick_status do_same(wick_r_call *c) {
 
 static wick_status do_view_copy(wick_r_call *c) {
     wick_value_id x;
-    wick_dim dims[WICK_MAX_RANK], n;
+    wick_dim dims[WICK_MAX_RANK];
     int rank = 0;
     WICK_TRY(wick_r_read_args(c, 0, 1, &x));
-    if (!wick_r_list_arg(c->r, c->args[1], dims, &rank) || !wick_r_numel(wick_r_arg_value(c, x)->dims, wick_r_arg_value(c, x)->rank, &n) ||
-        !wick_r_infer(n, dims, rank))
+    if (!wick_r_list_arg(c->r, c->args[1], dims, &rank) || !wick_r_reshape(wick_r_arg_value(c, x), dims, rank))
         return wick_r_unsupported(c->r, "a view whose shape does not follow");
     return copied(c, 2, x, rank, dims);
 }

@@ -84,7 +84,7 @@ static const program programs[] = {
     {"st_8da4w_sink", NULL, NULL, false},
     {"st_8da4w_lgattn", NULL, NULL, false},
     {"st_fp32", NULL, NULL, true},
-    {"st_fp32_nokv", NULL, NULL, false},
+    {"st_fp32_nokv", NULL, NULL, true},
     {"st_fp32_static", NULL, NULL, true},
     {"st_bf16", NULL, NULL, true},
     {"st_int8", NULL, NULL, true},
