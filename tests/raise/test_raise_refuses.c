@@ -148,6 +148,23 @@ static void change_table(subject *s, int k) {
 }
 static void cos_halves_differ(subject *s) { change_table(s, 0); }
 static void sin_halves_differ(subject *s) { change_table(s, 1); }
+/* The state of a short convolution is not its last inputs. */
+static void keeps_first_inputs(subject *s) {
+    int32_t kept = instr(s, WICK_I_COPY_INPLACE, 0)->args[1];
+    for (int k = 0;; k++) {
+        wick_pte_instr *slice = instr(s, WICK_I_SLICE_COPY, k);
+        if (slice->args[5] != kept) continue;
+        slice->args[2] = number(s, WICK_EV_INT, 0);
+        slice->args[3] = number(s, WICK_EV_INT, 2);
+        return;
+    }
+}
+static void keeps_for_another(subject *s) { /* two states change places */
+    wick_pte_instr *a = instr(s, WICK_I_COPY_INPLACE, 0), *b = instr(s, WICK_I_COPY_INPLACE, 1);
+    int32_t t = a->args[1];
+    a->args[1] = b->args[1];
+    b->args[1] = t;
+}
 static void nothing(subject *s) { (void)s; }
 
 static const struct {
@@ -175,6 +192,9 @@ static const struct {
     {"sigmoid squared", "stock/st_fp32_sdpa.pte", sigmoid_squared, "glu"},
     {"half style, nothing", "stock/ty_qwen3.pte", nothing, NULL},
     {"halves of cos differ", "stock/ty_qwen3.pte", cos_halves_differ, "rope"},
+    {"short convolution, nothing", "stock/ty_lfm2.pte", nothing, NULL},
+    {"keeps the first inputs", "stock/ty_lfm2.pte", keeps_first_inputs, "short_conv"},
+    {"keeps for another layer", "stock/ty_lfm2.pte", keeps_for_another, "short_conv"},
     {"halves of sin differ", "stock/ty_qwen3.pte", sin_halves_differ, "rope"},
 };
 
