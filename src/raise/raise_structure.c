@@ -230,7 +230,10 @@ static wick_status do_index(wick_r_call *c) {
     bool row =
         index >= 0 && c->r->g->position >= 0 && wick_r_strip(c->r, index) == c->r->g->position && wick_r_arg_value(c, index)->rank == 1;
     if (!row || wick_r_arg_value(c, table)->rank < 1) return wick_r_other(c);
-    return slice(c, table, 0, (wick_dim){0, 0, 1}, (wick_dim){1, 0, 1}, 2, false);
+    wick_value row_of = *wick_r_arg_value(c, table);
+    wick_attrs attrs = {.fine = {.axis = 0, .start = {0, 0, 1}, .end = {1, 0, 1}}};
+    row_of.dims[0] = wick_dim_const(1);
+    return wick_r_emit(c, WICK_OP_f_slice, attrs, 2, (wick_value_id[]){table, index}, 2, row_of.rank, row_of.dims);
 }
 
 /* self.copy_(source): the place itself is written. */
