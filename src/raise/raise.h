@@ -1,10 +1,14 @@
 /* raise.h: from a program to the graph that it must have meant.
  *
- * Stages, one file each: integers (instructions over numbers become affine expressions of S and P), values (arena bytes
- * become values in single assignment), inline (delegate nodes become graph nodes), then rewriting bottom-up by tables of
- * (match, build), one file per family of patterns: layout, norm, rope, linear, mlp, attention, last_row, embedding. A match
- * is exact algebra up to reassociation; in doubt it does not match. What is left stays a fine op with its origin and runs in
- * the vm: wrong is worse than slow. */
+ * Stages, one file each: integers (instructions over numbers become affine expressions of S and P), values (arena bytes become values in
+ * single assignment), instructions and delegate nodes (each becomes a fine node), then rewriting bottom-up by tables of (match, build), one
+ * file per family of patterns (pat_*.c). Rope is followed lane by lane instead of being matched, last_row is moved instead of being found,
+ * and linears of one input are merged. A match is exact algebra up to reassociation; in doubt it does not match. What is left stays a fine
+ * op with its origin and runs in the vm: wrong is worse than slow.
+ *
+ * Two liberties, both without effect on what is computed: activations between coarse ops are f32 where a program rounds them to halves, and
+ * a causal program without a cache, which is given the whole sequence at every step, is raised (whole or not at all) to one with a cache.
+ */
 #ifndef WICK_RAISE_RAISE_H
 #define WICK_RAISE_RAISE_H
 
