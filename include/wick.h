@@ -289,6 +289,41 @@ typedef struct wick_logprob {
 } wick_logprob;
 size_t wick_logprobs(const float *logits, size_t n_vocab, int32_t token, float *logprob, wick_logprob *top, size_t n_top);
 
+/* ---------------------------------------------------------------- chat templates */
+
+/* The Jinja source that comes with a model, rendered as `transformers` renders it: in a sandbox with limits on steps, depth,
+ * memory and output. A template may be rendered any number of times. */
+typedef struct wick_template wick_template;
+wick_status wick_template_new(const char *source, size_t size, wick_template **out, wick_error *err);
+void wick_template_free(wick_template *chat_template);
+
+typedef struct wick_template_input {
+    const char *messages; /* JSON array of objects with "role", "content" ... */
+    const char *tools;    /* JSON array; NULL: none */
+    const char *kwargs;   /* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
+    const char *now;      /* local time for strftime_now, "2026-01-15T12:34:56"; NULL: the clock */
+} wick_template_input;
+
+/* A range of bytes [from, to). */
+typedef struct wick_span {
+    size_t from, to;
+} wick_span;
+
+typedef struct wick_rendered {
+    char *text; /* owned, terminated */
+    size_t size;
+    wick_span *input; /* owned: what came from messages and tools; the rest is the template's own */
+    size_t n_input;
+} wick_rendered;
+
+wick_status wick_template_render(const wick_template *chat_template, const wick_template_input *input, wick_rendered *out, wick_error *err);
+void wick_rendered_release(wick_rendered *rendered);
+
+/* Encodes a rendered conversation: special tokens that the template wrote become their ids, the same characters in what
+ * a user wrote stay text. The tokens are otherwise those of the whole text. */
+wick_status wick_tokenizer_encode_rendered(const wick_tokenizer *tokenizer, const wick_rendered *rendered, int32_t **ids, size_t *n,
+                                           wick_error *err);
+
 /* ---------------------------------------------------------------- chat */
 
 typedef struct wick_message {

@@ -12,7 +12,7 @@ wick_status wick_json_load(wick_bytes data, json_t **out, wick_error *err) {
     json_error_t e;
     if (data.size > WICK_MAX_JSON)
         return wick_fail(err, WICK_ELIMIT, "the JSON is %zu bytes long, the limit is %u", data.size, WICK_MAX_JSON);
-    *out = json_loadb((const char *)data.data, data.size, JSON_ALLOW_NUL, &e);
+    *out = json_loadb((const char *)data.data, data.size, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
     if (!*out) return wick_fail(err, WICK_EFORMAT, "line %d, column %d: not JSON: %s", e.line, e.column, e.text);
     return WICK_OK;
 }

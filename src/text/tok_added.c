@@ -61,6 +61,11 @@ static size_t spaces_after(const char *s, size_t at, size_t n) {
     return at;
 }
 
+static bool touches_input(wick_added_scan *scan, size_t from, size_t to) {
+    while (scan->i_input < scan->n_input && scan->input[scan->i_input].to <= from) scan->i_input++;
+    return scan->i_input < scan->n_input && scan->input[scan->i_input].from < to;
+}
+
 wick_added_match wick_added_next(wick_added_scan *scan) {
     const wick_tokenizer *t = scan->t;
     const char *s = scan->s;
@@ -73,7 +78,7 @@ wick_added_match wick_added_next(wick_added_scan *scan) {
         const wick_tok_added *a = &t->added[scan->list][i];
         size_t from = scan->at, to = from + a->size;
         scan->at = to; /* also when the match is refused: the search goes on behind it */
-        if (a->flags & WICK_ADDED_SPECIAL && !scan->parse_special) continue;
+        if (a->flags & WICK_ADDED_SPECIAL && (!scan->parse_special || touches_input(scan, from, to))) continue;
         if (a->flags & WICK_ADDED_SINGLE_WORD && (word_before(s, from) || word_after(s, to, scan->n))) continue;
         if (a->flags & WICK_ADDED_LSTRIP && from > scan->done) from = spaces_before(s, from, scan->done);
         if (a->flags & WICK_ADDED_RSTRIP) to = spaces_after(s, to, scan->n);

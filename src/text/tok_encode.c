@@ -59,7 +59,9 @@ static void shrink(wick_tok_scratch *s) {
 
 /* Normalized text between raw added tokens: cut at the added tokens that are looked for here, the rest goes on. */
 static wick_status encode_normalized(wick_encoder *e, const char *s, size_t n, bool at_start) {
-    wick_added_scan scan = {.t = e->t, .list = 1, .parse_special = e->flags & WICK_ENCODE_PARSE_SPECIAL, .s = s, .n = n};
+    /* Offsets of the input mean nothing in normalized text: with input about, no special token is looked for there. */
+    bool special = e->flags & WICK_ENCODE_PARSE_SPECIAL && !e->n_input;
+    wick_added_scan scan = {.t = e->t, .list = 1, .parse_special = special, .s = s, .n = n};
     for (size_t from = 0;;) {
         wick_added_match m = wick_added_next(&scan);
         if (m.from > from) WICK_TRY(wick_pre_run(e, 0, s + from, m.from - from, at_start && from == 0));
@@ -77,7 +79,13 @@ static wick_status encode_segment(wick_encoder *e, const char *s, size_t n, bool
 }
 
 static wick_status encode_text(wick_encoder *e, const char *s, size_t n) {
-    wick_added_scan scan = {.t = e->t, .list = 0, .parse_special = e->flags & WICK_ENCODE_PARSE_SPECIAL, .s = s, .n = n};
+    wick_added_scan scan = {.t = e->t,
+                            .list = 0,
+                            .parse_special = e->flags & WICK_ENCODE_PARSE_SPECIAL,
+                            .s = s,
+                            .n = n,
+                            .input = e->input,
+                            .n_input = e->n_input};
     for (size_t from = 0;;) {
         wick_added_match m = wick_added_next(&scan);
         if (m.from > from) WICK_TRY(encode_segment(e, s + from, m.from - from, from == 0));
@@ -114,12 +122,12 @@ out:
     return status;
 }
 
-wick_status wick_tokenizer_encode(const wick_tokenizer *t, const char *text, size_t size, unsigned flags, int32_t **ids, size_t *n,
-                                  wick_error *err) {
+static wick_status encode(const wick_tokenizer *t, const char *text, size_t size, unsigned flags, const wick_span *input, size_t n_input,
+                          int32_t **ids, size_t *n, wick_error *err) {
     *ids = NULL;
     *n = 0;
     if (!text && size) return wick_fail(err, WICK_EINVAL, "there is no text to encode");
-    wick_encoder e = {.t = t, .flags = flags, .scratch = t->scratch, .err = err};
+    wick_encoder e = {.t = t, .flags = flags, .scratch = t->scratch, .input = input, .n_input = n_input, .err = err};
     e.cap = size / 3 + 16;
     e.ids = wick_alloc(e.cap * sizeof *e.ids);
     if (!e.ids) return wick_fail_nomem(err);
@@ -132,6 +140,15 @@ wick_status wick_tokenizer_encode(const wick_tokenizer *t, const char *text, siz
     *ids = e.ids;
     *n = e.n;
     return WICK_OK;
+}
+
+wick_status wick_tokenizer_encode(const wick_tokenizer *t, const char *text, size_t size, unsigned flags, int32_t **ids, size_t *n,
+                                  wick_error *err) {
+    return encode(t, text, size, flags, NULL, 0, ids, n, err);
+}
+
+wick_status wick_tokenizer_encode_rendered(const wick_tokenizer *t, const wick_rendered *r, int32_t **ids, size_t *n, wick_error *err) {
+    return encode(t, r->text, r->size, WICK_ENCODE_PARSE_SPECIAL, r->input, r->n_input, ids, n, err);
 }
 
 void wick_tokens_free(int32_t *ids) { wick_free(ids); }

@@ -229,6 +229,8 @@ typedef struct wick_encoder {
     int32_t *ids;
     size_t n, cap;
     wick_tok_scratch *scratch;
+    const wick_span *input; /* sorted ranges of the text in which special tokens are only text */
+    size_t n_input;
     wick_error *err;
 } wick_encoder;
 
@@ -269,7 +271,9 @@ typedef struct wick_added_scan {
     int list;
     bool parse_special;
     const char *s;
-    size_t n, at, done; /* where the search goes on; where the last match ended */
+    size_t n, at, done;     /* where the search goes on; where the last match ended */
+    const wick_span *input; /* special tokens that touch one of these are only text */
+    size_t n_input, i_input;
 } wick_added_scan;
 wick_added_match wick_added_next(wick_added_scan *scan);
 /* The longest token of a list at s + at: index, -1: none. */

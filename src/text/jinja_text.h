@@ -1,0 +1,37 @@
+/* jinja_text.h: what Python's str does, for filters and methods alike. */
+#ifndef WICK_TEXT_JINJA_TEXT_H
+#define WICK_TEXT_JINJA_TEXT_H
+
+#include "text/jinja.h"
+
+bool jinja_is_space(uint32_t cp);
+bool jinja_text_is(jinja_value v, const char *text);
+jinja_value jinja_lower(jinja_interp *j, const jinja_string *s);
+jinja_value jinja_upper(jinja_interp *j, const jinja_string *s);
+/* All cased characters are of one case, and there is one. */
+bool jinja_is_case(const jinja_string *s, bool upper);
+bool jinja_parse_int(jinja_interp *j, const jinja_string *s, int base, jinja_int *out);
+bool jinja_parse_float(jinja_interp *j, const jinja_string *s, double *out);
+bool jinja_contains(jinja_interp *j, jinja_value whole, jinja_value part);
+jinja_value jinja_add_values(jinja_interp *j, jinja_value x, jinja_value y);
+/* A list of (key, value) tuples. */
+jinja_value jinja_dict_items(jinja_interp *j, jinja_value dict, jinja_list_kind kind);
+/* strip with chars (NULL: white space) at the left and right. */
+jinja_value jinja_strip(jinja_interp *j, const jinja_string *s, const jinja_string *chars, bool left, bool right);
+jinja_value jinja_replace(jinja_interp *j, const jinja_string *s, const jinja_string *from, const jinja_string *to, jinja_int count);
+jinja_value jinja_pad(jinja_interp *j, const jinja_string *s, jinja_int width, const jinja_string *fill,
+                      int side); /* side: -1 ljust, 0 center, 1 rjust */
+jinja_value jinja_lines(jinja_interp *j, const jinja_string *s, bool keep);
+
+/* One upper or title case of a character that becomes several: up to 3 code points; 0: it is one character, see utf8proc. */
+int jinja_special_case(uint32_t cp, bool title, uint32_t out[3]);
+
+#define JINJA_TEXT_FILTERS(X)                                                                                                              \
+    X(capitalize)                                                                                                                          \
+    X(center) X(escape) X(filesize) X(format) X(indent) X(lower) X(replace) X(safe) X(striptags) X(title) X(trim) X(truncate) X(upper)     \
+        X(urlencode) X(wordcount) X(wordwrap) X(xmlattr)
+#define JINJA_DECLARE(name) jinja_value jinja_f_##name(jinja_interp *j, jinja_value v, const jinja_args *args);
+JINJA_TEXT_FILTERS(JINJA_DECLARE)
+#undef JINJA_DECLARE
+
+#endif
