@@ -296,11 +296,13 @@ size_t wick_logprobs(const float *logits, size_t n_vocab, int32_t token, float *
 typedef struct wick_template wick_template;
 wick_status wick_template_new(const char *source, size_t size, wick_template **out, wick_error *err);
 void wick_template_free(wick_template *chat_template);
+/* The source of a template for models that carry none: "chatml", "llama3", "llama2", "gemma"; NULL: unknown. */
+const char *wick_template_builtin(const char *name);
 
 typedef struct wick_template_input {
     const char *messages; /* JSON array of objects with "role", "content" ... */
     const char *tools;    /* JSON array; NULL: none */
-    const char *kwargs;   /* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
+    const char *variables;/* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
     const char *now;      /* local time for strftime_now, "2026-01-15T12:34:56"; NULL: the clock */
 } wick_template_input;
 
@@ -316,6 +318,7 @@ typedef struct wick_rendered {
     size_t n_input;
 } wick_rendered;
 
+/* WICK_EINVAL: the template refused (raise_exception); its words are the message. */
 wick_status wick_template_render(const wick_template *chat_template, const wick_template_input *input, wick_rendered *out, wick_error *err);
 void wick_rendered_release(wick_rendered *rendered);
 

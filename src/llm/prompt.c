@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "text/template.h"
 
 #include <string.h>
 
@@ -86,18 +85,14 @@ static char *variables_json(const wick_tokenizer *tokenizer) {
     return wick_strbuf_take(&text, NULL);
 }
 
-/* The template's own text may name special tokens; a message's text may not become one. Spans of one kind are joined first: the
- * tokenizer must see a stretch whole, or words would break where the template only passed a value through. */
-static wick_status encode_spans(const wick_tokenizer *tokenizer, const wick_rendered *r, wick_prompt *out, wick_error *err) {
-    size_t at = 0;
-    for (size_t i = 0; i < r->n_span;) {
-        size_t size = 0, j = i;
-        for (; j < r->n_span && r->spans[j].from_message == r->spans[i].from_message; j++) size += r->spans[j].size;
-        if (size) WICK_TRY(append_text(out, tokenizer, r->text + at, size, r->spans[i].from_message ? 0 : WICK_ENCODE_PARSE_SPECIAL, err));
-        at += size;
-        i = j;
-    }
-    return WICK_OK;
+/* The template's own text may name special tokens; a message's text may not become one. */
+static wick_status append_rendered(wick_prompt *p, const wick_tokenizer *tokenizer, const wick_rendered *r, wick_error *err) {
+    int32_t *ids = NULL;
+    size_t n = 0;
+    WICK_TRY(wick_tokenizer_encode_rendered(tokenizer, r, &ids, &n, err));
+    wick_status status = append(p, ids, n, err);
+    wick_tokens_free(ids);
+    return status;
 }
 
 static wick_status chat_template(const wick_model *model, wick_template **out, wick_error *err) {
@@ -122,7 +117,7 @@ static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *to
     WICK_CHECK_GOTO(chat_template(model, &t, err));
     wick_template_input input = {.messages = messages, .variables = variables};
     WICK_CHECK_GOTO(wick_template_render(t, &input, &r, err));
-    WICK_CHECK_GOTO(encode_spans(tokenizer, &r, out, err));
+    WICK_CHECK_GOTO(append_rendered(out, tokenizer, &r, err));
 out:
     wick_rendered_release(&r);
     wick_template_free(t);

@@ -89,7 +89,7 @@ static jinja_value with_reasoning(jinja_arena *a, jinja_value m) {
 
 static void set(jinja_arena *a, jinja_dict *d, const char *name, jinja_value v) { jinja_put(a, d, jinja_cstr(a, name), v); }
 
-static jinja_value variables(jinja_arena *a, const json_t *messages, const json_t *tools, const json_t *kwargs) {
+static jinja_value names(jinja_arena *a, const json_t *messages, const json_t *tools, const json_t *more) {
     jinja_value d = jinja_new_dict(a), list = jinja_new_list(a, J_LIST, J_PLAIN);
     size_t i;
     json_t *item;
@@ -98,9 +98,9 @@ static jinja_value variables(jinja_arena *a, const json_t *messages, const json_
     set(a, d.u.d, "tools", tools ? from_json(a, tools, true) : jinja_none());
     set(a, d.u.d, "documents", jinja_none());
     set(a, d.u.d, "add_generation_prompt", jinja_bool(false));
-    if (kwargs) {
-        jinja_value more = from_json(a, kwargs, false);
-        for (size_t k = 0; k < more.u.d->n; k++) jinja_put(a, d.u.d, more.u.d->keys[k], more.u.d->values[k]);
+    if (more) {
+        jinja_value m = from_json(a, more, false);
+        for (size_t k = 0; k < m.u.d->n; k++) jinja_put(a, d.u.d, m.u.d->keys[k], m.u.d->values[k]);
     }
     return d;
 }
@@ -133,7 +133,7 @@ void wick_rendered_release(wick_rendered *r) {
 }
 
 typedef struct inputs {
-    json_t *messages, *tools, *kwargs;
+    json_t *messages, *tools, *variables;
 } inputs;
 
 static wick_status read_input(const char *text, const char *what, bool array, json_t **out, wick_error *err) {
@@ -155,7 +155,7 @@ static wick_status render(const wick_template *t, const inputs *in, const char *
     if (setjmp(a->exit)) return a->status;
     text = jinja_alloc(a, sizeof *text);
     jinja_interp j = {.a = a, .out = text, .now = now};
-    jinja_render(&j, t->root, variables(a, in->messages, in->tools, in->kwargs).u.d);
+    jinja_render(&j, t->root, names(a, in->messages, in->tools, in->variables).u.d);
     return take(text, out, err);
 }
 
@@ -166,7 +166,7 @@ wick_status wick_template_render(const wick_template *t, const wick_template_inp
     *out = (wick_rendered){0};
     WICK_CHECK_GOTO(read_input(input->messages, "messages", true, &in.messages, err));
     WICK_CHECK_GOTO(read_input(input->tools, "tools", true, &in.tools, err));
-    WICK_CHECK_GOTO(read_input(input->kwargs, "kwargs", false, &in.kwargs, err));
+    WICK_CHECK_GOTO(read_input(input->variables, "variables", false, &in.variables, err));
     a = WICK_NEW(jinja_arena);
     if (!a) {
         status = wick_fail_nomem(err);
@@ -179,6 +179,31 @@ out:
     wick_free(a);
     json_decref(in.messages);
     json_decref(in.tools);
-    json_decref(in.kwargs);
+    json_decref(in.variables);
     return status;
+}
+
+/* ---- templates for models that carry none */
+
+const char *wick_template_builtin(const char *name) {
+    static const struct {
+        const char *name, *source;
+    } all[] = {
+        {"chatml", "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+                   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"},
+        {"llama3", "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content|trim "
+                   "}}<|eot_id|>{% endfor %}"
+                   "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"},
+        {"llama2", "{% set ns = namespace(system='') %}{% for m in messages %}"
+                   "{% if m.role == 'system' %}{% set ns.system = '<<SYS>>\n' + m.content + '\n<</SYS>>\n\n' %}"
+                   "{% elif m.role == 'user' %}{{ bos_token }}[INST] {{ ns.system }}{{ m.content|trim }} [/INST]{% set ns.system = '' %}"
+                   "{% else %} {{ m.content|trim }} {{ eos_token }}{% endif %}{% endfor %}"},
+        {"gemma", "{{ bos_token }}{% set ns = namespace(system='') %}{% for m in messages %}"
+                  "{% if m.role == 'system' %}{% set ns.system = m.content|trim + '\n\n' %}{% else %}"
+                  "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ ns.system }}{{ m.content|trim }}<end_of_turn>\n"
+                  "{% set ns.system = '' %}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(all[i].name, name)) return all[i].source;
+    return NULL;
 }

@@ -1,0 +1,4 @@
+/* llama2.c tokenizers. */
+#include "fuzz_tokenizer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { return fuzz_tokenizer_file(data, size); }
