@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                     "{\"role\":\"assistant\",\"content\":null,\"reasoning\":\"so\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
                     "\"arguments\":{\"a\":1.5}}}]}]",
         .tools = "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\",\"parameters\":{\"type\":\"object\"}}}]",
-        .kwargs = "{\"add_generation_prompt\":true,\"bos_token\":\"<s>\",\"n\":3}",
+        .variables = "{\"add_generation_prompt\":true,\"bos_token\":\"<s>\",\"n\":3}",
         .now = "2026-01-15T12:34:56"};
     wick_template *t;
     wick_rendered r;
