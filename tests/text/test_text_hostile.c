@@ -1,9 +1,20 @@
 /* The text layer against inputs made to hurt: bombs end soon and small with a sentence, allocation failures leak nothing, long
  * monotonous text takes linear time, and what is not UTF-8 is read as U+FFFD. */
 #include "base/mem.h"
-#include "base/os.h"
 #include "support/support.h"
 #include "text/tok_spec.h"
+
+#include <time.h>
+
+/* Two seconds of work; sanitizers and unoptimised code are slower. */
+#if defined(NDEBUG)
+#define BOMB_SECONDS 2
+#else
+#define BOMB_SECONDS 20
+#endif
+
+/* Seconds of this process's own work: what other programs do to the clock is not ours. */
+static double worked(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static wick_status render(const char *source, const char *messages, wick_error *err) {
     wick_template *t;
@@ -28,15 +39,14 @@ static char *repeated(const char *part, size_t n, const char *tail) {
 static void assert_bomb(const char *source) {
     wick_error err = {0};
     wick_mem_stats before = wick_mem_stats_get();
-    double start = wick_os_seconds();
+    double start = worked();
     wick_mem_budget(before.bytes_live + (64 << 20));
     wick_status status = render(source, "[]", &err);
     wick_mem_budget(0);
     assert_true(status == WICK_ELIMIT || status == WICK_EFORMAT);
     assert_true(strlen(err.message) > 20);
     assert_int_equal(wick_mem_stats_get().n_live, before.n_live);
-    /* Two seconds on a machine of its own; sanitizers and a busy machine are slower. */
-    assert_true(wick_os_seconds() - start < 30);
+    assert_true(worked() - start < BOMB_SECONDS);
 }
 
 static void test_template_bombs(void **state) {
@@ -152,7 +162,8 @@ static const char *const kinds[] = {"bl_digits.json",      "sp_llama2.json",    
                                     "spm_bpe_gemma.model", "spm_uni_bytes.model", "tk_llama3.tiktoken", "l2c_bpe.bin",
                                     "bl_norm.json",        "bl_o200k.json",       "clip.json"};
 
-/* A quarter of a megabyte without a cut: four times the text may take at most twelve times as long (linear, and noise). */
+/* A quarter of a megabyte without a cut. Linear work is a small part of the limit, even under sanitizers; quadratic work would be
+ * 3e10 steps. */
 static void test_monotony(void **state) {
     (void)state;
     static const char *const fills[] = {"a", " ", "\n", "1", ".", "\xe2\x96\x81", "ab", "'s"};
@@ -162,18 +173,14 @@ static void test_monotony(void **state) {
         snprintf(name, sizeof name, "text/tokenizer/trained/%s", kinds[k]);
         assert_ok(wick_tokenizer_open(test_data(name), &t, err));
         for (size_t f = 0; f < sizeof fills / sizeof *fills; f++) {
-            double seconds[2];
-            for (int i = 0; i < 2; i++) {
-                size_t count = (i ? 256 << 10 : 64 << 10) / strlen(fills[f]), n;
-                char *text = repeated(fills[f], count, "");
-                int32_t *ids;
-                double start = wick_os_seconds();
-                assert_ok(wick_tokenizer_encode(t, text, strlen(text), 0, &ids, &n, err));
-                seconds[i] = wick_os_seconds() - start;
-                wick_tokens_free(ids);
-                free(text);
-            }
-            assert_true(seconds[1] < 0.2 || seconds[1] < 12 * seconds[0]);
+            size_t n;
+            char *text = repeated(fills[f], (256 << 10) / strlen(fills[f]), "");
+            int32_t *ids;
+            double start = worked();
+            assert_ok(wick_tokenizer_encode(t, text, strlen(text), 0, &ids, &n, err));
+            assert_true(worked() - start < 8);
+            wick_tokens_free(ids);
+            free(text);
         }
         wick_tokenizer_free(t);
     }
