@@ -387,6 +387,11 @@ void wick_generate_result_release(wick_generate_result *result);
 wick_status wick_generate(wick_session *session, const wick_generate_options *options, wick_generate_result *result,
                           wick_error *err);
 
+/* The tokens that wick_generate would evaluate first for these options: to count them, or to show them. Give them back with
+ * wick_tokens_free. */
+wick_status wick_generate_prompt(const wick_model *model, const wick_generate_options *options, int32_t **ids, size_t *n,
+                                 wick_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,7 @@
 #include "run_options.h"
 
+#include "base/os.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +42,7 @@ static const char *read_prompt(const char *path) {
     return text;
 }
 
-static bool check(const app_verb *verb, run_options *o, int *status) {
+bool run_options_check(const app_verb *verb, const run_options *o, int *status) {
     *status = APP_USAGE;
     if (!o->model) {
         app_usage_error(verb, "no model given");
@@ -48,7 +50,15 @@ static bool check(const app_verb *verb, run_options *o, int *status) {
         app_usage_error(verb, "--plan %s: expected auto, raised, mixed or vm", o->plan);
     } else if (!one_of(o->kv_dtype, "f16", "f32", NULL, NULL)) {
         app_usage_error(verb, "--kv_dtype %s: expected f16 or f32", o->kv_dtype);
-    } else if ((o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) > 1) {
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool check(const app_verb *verb, run_options *o, int *status) {
+    if (!run_options_check(verb, o, status)) return false;
+    if ((o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) > 1) {
         app_usage_error(verb, "a prompt, --prompt_file and --tokens exclude each other");
     } else if (!o->prompt && !o->prompt_file && !o->tokens) {
         app_usage_error(verb, "no prompt given (TEXT, '-' for standard input, --prompt_file or --tokens)");
@@ -67,20 +77,17 @@ static bool check(const app_verb *verb, run_options *o, int *status) {
     return false;
 }
 
-bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status) {
+size_t run_common_options(run_options *o, app_option *table) {
     *o = (run_options){
         .plan = "auto", .kv_dtype = "f16", .temperature = 0.8, .top_p = 1, .repeat_penalty = 1, .seed = -1, .n_bos = -1, .n_eos = -1};
     const app_option options[] = {
         {"model_path", 'm', "model", APP_PATH, &o->model, "FILE", APP_ANY, "the .pte to run (or the first argument)"},
         {"tokenizer_path", 0, "tokenizer", APP_PATH, &o->tokenizer, "FILE", APP_ANY,
          "tokenizer (default: the model's own, else one beside it)"},
-        {"prompt", 'p', NULL, APP_TEXT, &o->prompt, "TEXT", APP_ANY, "what to answer (or the second argument; '-': standard input)"},
-        {"prompt_file", 'f', NULL, APP_PATH, &o->prompt_file, "FILE", APP_ANY, "read the prompt from a file"},
         {"system", 0, NULL, APP_TEXT, &o->system, "TEXT", APP_ANY, "system message of the chat format"},
         {"raw", 0, NULL, APP_FLAG, &o->raw, "", APP_ANY, "continue the text as it is, without the model's chat format"},
         {"max_new_tokens", 'n', NULL, APP_INT, &o->max_new_tokens, "N", -1, 1e9,
          "most tokens of the answer (default: what the context holds)"},
-        {"seq_len", 0, NULL, APP_INT, &o->seq_len, "N", -1, 1e9, "most tokens of prompt and answer together"},
         {"temperature", 't', NULL, APP_FLOAT, &o->temperature, "X", 0, 100, "0: always the likeliest token (default 0.8)"},
         {"top_k", 0, NULL, APP_INT, &o->top_k, "N", 0, 1e9, "choose among the N likeliest (default 0: all)"},
         {"top_p", 0, NULL, APP_FLOAT, &o->top_p, "X", 0, 1, "choose among the likeliest that hold X of the probability (default 1)"},
@@ -88,8 +95,6 @@ bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options 
         {"repeat_penalty", 0, NULL, APP_FLOAT, &o->repeat_penalty, "X", 0.01, 100, "make recent tokens less likely (default 1: off)"},
         {"seed", 's', NULL, APP_INT, &o->seed, "N", -1, 9e15, "one seed, one text (default: from the clock)"},
         {"ignore_eos", 0, NULL, APP_FLAG, &o->ignore_eos, "", APP_ANY, "go on after the model's end token"},
-        {"num_bos", 0, NULL, APP_INT, &o->n_bos, "N", -1, 16, "BOS tokens before raw text (default: the tokenizer's rule)"},
-        {"num_eos", 0, NULL, APP_INT, &o->n_eos, "N", -1, 16, "EOS tokens after raw text"},
         {"ctx", 'c', "context", APP_INT, &o->context, "N", 0, 1 << 24, "tokens of context (default: what the program was made for)"},
         {"threads", 'j', "cpu_threads", APP_INT, &o->threads, "N", -1, 256, "threads (default: the cores this process may use)"},
         {"cpu", 0, NULL, APP_TEXT, &o->cpu, "LEVEL", APP_ANY, "highest instruction set: reference, avx2, avx512vnni (default: the best)"},
@@ -99,8 +104,23 @@ bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options 
         {"method_name", 0, NULL, APP_TEXT, &o->method, "NAME", APP_ANY, "method to run (default forward)"},
         {"data_paths", 0, "data_path", APP_TEXT, &o->data_paths, "A,B", APP_ANY, "external weights (.ptd)"},
         {"no_mmap", 0, NULL, APP_FLAG, &o->no_mmap, "", APP_ANY, "read the file instead of mapping it"},
-        {"warmup", 0, NULL, APP_FLAG, &o->warmup, "", APP_ANY, "run once before the run that counts"},
         {"verbose", 'v', NULL, APP_FLAG, &o->verbose, "", APP_ANY, "say on stderr what happened and how fast"},
+    };
+    memcpy(table, options, sizeof options);
+    _Static_assert(sizeof options <= RUN_COMMON_MAX * sizeof *options, "the callers' tables hold them");
+    return sizeof options / sizeof *options;
+}
+
+bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status) {
+    app_option table[RUN_COMMON_MAX + 16];
+    size_t n_common = run_common_options(o, table);
+    const app_option options[] = {
+        {"prompt", 'p', NULL, APP_TEXT, &o->prompt, "TEXT", APP_ANY, "what to answer (or the second argument; '-': standard input)"},
+        {"prompt_file", 'f', NULL, APP_PATH, &o->prompt_file, "FILE", APP_ANY, "read the prompt from a file"},
+        {"seq_len", 0, NULL, APP_INT, &o->seq_len, "N", -1, 1e9, "most tokens of prompt and answer together"},
+        {"num_bos", 0, NULL, APP_INT, &o->n_bos, "N", -1, 16, "BOS tokens before raw text (default: the tokenizer's rule)"},
+        {"num_eos", 0, NULL, APP_INT, &o->n_eos, "N", -1, 16, "EOS tokens after raw text"},
+        {"warmup", 0, NULL, APP_FLAG, &o->warmup, "", APP_ANY, "run once before the run that counts"},
         {"et_stats", 0, NULL, APP_FLAG, &o->et_stats, "", APP_ANY, "print ExecuTorch's PyTorchObserver line on stderr"},
         {"tokens", 0, NULL, APP_TEXT, &o->tokens, "IDS", APP_ANY, "the prompt as token ids, 1,403,407; nothing is added"},
         {"force", 0, NULL, APP_TEXT, &o->forced, "IDS", APP_ANY, "follow these ids instead of choosing"},
@@ -108,8 +128,10 @@ bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options 
         {"json", 0, NULL, APP_FLAG, &o->json, "", APP_ANY, "print one JSON object"},
         {0},
     };
+    _Static_assert(sizeof options <= 16 * sizeof *options, "the table holds them");
+    memcpy(table + n_common, options, sizeof options);
     int n;
-    if (!app_parse(verb, options, argc, argv, &n, status)) return false;
+    if (!app_parse(verb, table, argc, argv, &n, status)) return false;
     int at = 1;
     if (n && !o->model) o->model = argv[at++], n--;
     if (n && !o->prompt) o->prompt = argv[at++], n--;
@@ -176,4 +198,18 @@ wick_sampler_options run_sampler_options(const run_options *o) {
     s.repeat_penalty = (float)o->repeat_penalty;
     s.seed = o->seed >= 0 ? (uint64_t)o->seed : (uint64_t)time(NULL);
     return s;
+}
+
+wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err) {
+    if (o->tokenizer) return wick_tokenizer_open(o->tokenizer, out, err);
+    wick_status status = wick_tokenizer_from_model(model, out, err);
+    if (status != WICK_ENOTFOUND) return status;
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer.bin", NULL};
+    const char *slash = strrchr(o->model, '/');
+    for (const char *const *name = names; *name; name++) {
+        char path[4096];
+        int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - o->model) + 1 : 0, o->model, *name);
+        if (n > 0 && n < (int)sizeof path && wick_os_path_kind(path) == WICK_PATH_FILE) return wick_tokenizer_open(path, out, err);
+    }
+    return wick_fail(err, WICK_ENOTFOUND, "%s carries no tokenizer and none lies beside it: give one with --tokenizer_path", o->model);
 }

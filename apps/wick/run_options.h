@@ -1,4 +1,4 @@
-/* run_options.h: what `wick run` was asked to do. */
+/* run_options.h: what `wick run` was asked to do, and the part of it that every verb which runs a model shares. */
 #ifndef WICK_APP_RUN_OPTIONS_H
 #define WICK_APP_RUN_OPTIONS_H
 
@@ -13,11 +13,21 @@ typedef struct run_options {
     bool raw, json, ignore_eos, warmup, et_stats, no_mmap, verbose;
 } run_options;
 
-/* Parses and checks; false: *status is the exit status. Reads --prompt_file and "-" (stdin): text is then allocated. */
+/* Sets the defaults and fills `table` (not terminated) with the options of model, session and sampler; returns how many. */
+enum { RUN_COMMON_MAX = 32 };
+size_t run_common_options(run_options *o, app_option *table);
+/* Checks what those options say; false: *status is the exit status. */
+bool run_options_check(const app_verb *verb, const run_options *o, int *status);
+
+/* The options of `wick run`. Parses and checks; false: *status is the exit status. Reads --prompt_file and "-" (stdin): text is then
+ * allocated. */
 bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status);
 
 /* "1,403,407" to ids; NULL and a complaint on stderr if it is not that. To be freed. */
 int32_t *run_parse_ids(const app_verb *verb, const char *name, const char *text, size_t *n);
+
+/* The tokenizer: given, or the model's own, or a file of a known name beside the model. WICK_ENOTFOUND: none of these. */
+wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err);
 
 wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths);
 wick_session_options run_session_options(const run_options *o);

@@ -38,23 +38,6 @@ static bool keep_logits(void *user, int32_t token, const float *logits) {
     return !app_interrupted();
 }
 
-/* The tokenizer: given, or the model's own, or a file of a known name beside the model, or none at all. */
-static wick_status find_tokenizer(run_state *s, wick_error *err) {
-    if (s->o->tokenizer) return wick_tokenizer_open(s->o->tokenizer, &s->tokenizer, err);
-    wick_status status = wick_tokenizer_from_model(s->model, &s->tokenizer, err);
-    if (status != WICK_ENOTFOUND) return status;
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer.bin", NULL};
-    const char *slash = strrchr(s->o->model, '/');
-    for (const char *const *name = names; *name; name++) {
-        char path[4096];
-        int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - s->o->model) + 1 : 0, s->o->model, *name);
-        if (n > 0 && n < (int)sizeof path && wick_os_path_kind(path) == WICK_PATH_FILE)
-            return wick_tokenizer_open(path, &s->tokenizer, err);
-    }
-    if (s->o->tokens) return WICK_OK;
-    return wick_fail(err, WICK_ENOTFOUND, "%s carries no tokenizer and none lies beside it: give one with --tokenizer_path", s->o->model);
-}
-
 static wick_status open_all(run_state *s, wick_error *err) {
     const char *paths[64];
     wick_model_options m = run_model_options(s->o, paths, 64);
@@ -62,7 +45,8 @@ static wick_status open_all(run_state *s, wick_error *err) {
     s->loaded = app_seconds();
     wick_session_options so = run_session_options(s->o);
     WICK_TRY(wick_session_new(s->model, &so, &s->session, err));
-    WICK_TRY(find_tokenizer(s, err));
+    wick_status status = run_open_tokenizer(s->o, s->model, &s->tokenizer, err);
+    if (status != WICK_OK && !(status == WICK_ENOTFOUND && s->o->tokens && !s->o->tokenizer)) return status;
     if (s->o->logits && !app_npy_open(&s->npy, s->o->logits, (size_t)wick_model_info_get(s->model)->n_vocab))
         return wick_fail(err, WICK_EIO, "%s: cannot create", s->o->logits);
     return WICK_OK;

@@ -161,3 +161,18 @@ out:
     wick_tokenizer_free(own);
     return status;
 }
+
+wick_status wick_generate_prompt(const wick_model *model, const wick_generate_options *options, int32_t **ids, size_t *n, wick_error *err) {
+    wick_tokenizer *own = NULL;
+    wick_prompt prompt = {0};
+    *ids = NULL;
+    *n = 0;
+    if (!options->tokenizer) {
+        wick_status status = wick_tokenizer_from_model(model, &own, err);
+        if (status != WICK_OK && (status != WICK_ENOTFOUND || !options->n_tokens)) return status;
+    }
+    wick_status status = wick_prompt_make(model, options->tokenizer ? options->tokenizer : own, options, &prompt, err);
+    if (status == WICK_OK) *ids = prompt.ids, *n = prompt.n;
+    wick_tokenizer_free(own);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* chat.h: a chat that is going on: verb_chat.c opens it, chat_turn.c answers, chat_command.c obeys.
+ *
+ * The conversation is a list of messages (chat_log.h). Every turn gives the whole list to wick_generate with the same session: what
+ * was evaluated before is found again as a common prefix, and there is no position, no half-sent system message, no second BOS to
+ * get wrong. Answers go to stdout, everything else to stderr. */
+#ifndef WICK_APP_CHAT_H
+#define WICK_APP_CHAT_H
+
+#include "chat_line.h"
+#include "chat_log.h"
+#include "chat_store.h"
+#include "run_options.h"
+
+#include "base/error.h"
+
+typedef struct chat {
+    const run_options *options;
+    wick_model *model;
+    wick_session *session;
+    wick_tokenizer *tokenizer;
+    chat_line *line;
+    chat_store *store;   /* NULL: nothing is kept */
+    const char *why_raw; /* why the text is continued as it is; NULL: the model's chat format is used */
+    chat_log log;
+    int64_t id;     /* number of this chat in the store; 0: it has none yet */
+    size_t i_first; /* messages before this one no longer fit into the context */
+    wick_sampler_options sampler;
+    uint64_t n_answer; /* answers begun: each has its own seed, or /retry would say the same again */
+    int64_t max_new_tokens;
+    double load_seconds;
+    bool terminal; /* somebody is typing */
+    bool verbose, quiet;
+    bool failed; /* something went wrong: the exit status of a run without a terminal */
+    bool leave;
+} chat;
+
+/* Adds a message of the user and answers it. */
+void chat_say(chat *c, const char *text);
+/* Answers the last message again. */
+void chat_retry(chat *c);
+
+/* "/word rest". */
+void chat_command(chat *c, const char *text);
+
+/* What the model would be given now (its tokens, lent: wick_tokens_free). */
+wick_status chat_prompt(const chat *c, size_t i_first, int32_t **ids, size_t *n, wick_error *err);
+
+/* Starts anew with another log (taken); id: its number in the store. */
+void chat_replace_log(chat *c, chat_log *log, int64_t id);
+/* A new chat. The system message stays: who set it wants it until he says otherwise. */
+bool chat_begin_anew(chat *c);
+/* Goes on with a kept chat: its messages, and its evaluated state where there is one. key: chat_store_find. */
+void chat_resume(chat *c, const char *key);
+
+/* A line on stderr, dimmed on a terminal. */
+void chat_note(const chat *c, const char *format, ...) WICK_PRINTF(2, 3);
+/* "wick chat: SENTENCE"; remembers that something failed. */
+void chat_complain(chat *c, const char *format, ...) WICK_PRINTF(2, 3);
+/* "context [####......] 412 of 1024 tokens (40 %)". */
+void chat_show_meter(const chat *c);
+
+#endif

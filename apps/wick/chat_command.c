@@ -1,0 +1,286 @@
+/* What is said to the program instead of the model: "/word argument". */
+#include "chat.h"
+#include "chat_saved.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name, *argument, *help;
+    void (*run)(chat *c, const char *rest);
+} command;
+
+/* Splits "word rest" in place of copying: *n is the length of the word, the result is where the rest begins. */
+static const char *after_word(const char *text, size_t *n) {
+    *n = strcspn(text, " \t");
+    return text + *n + strspn(text + *n, " \t");
+}
+
+static bool is_word(const char *text, size_t n, const char *word) { return strlen(word) == n && memcmp(text, word, n) == 0; }
+
+/* ---------------------------------------------------------------- parameters */
+
+typedef enum parameter_kind { REAL, WHOLE, COUNT, SEED } parameter_kind; /* float, int, int64_t, uint64_t */
+
+typedef struct parameter {
+    const char *name;
+    parameter_kind kind;
+    void *target;
+    double min, max;
+} parameter;
+
+enum { N_PARAMETER = 11 };
+
+static void list_parameters(chat *c, parameter out[N_PARAMETER]) {
+    wick_sampler_options *s = &c->sampler;
+    const parameter all[N_PARAMETER] = {
+        {"temperature", REAL, &s->temperature, 0, 100},
+        {"top_k", WHOLE, &s->top_k, 0, 1e9},
+        {"top_p", REAL, &s->top_p, 0, 1},
+        {"min_p", REAL, &s->min_p, 0, 1},
+        {"typical_p", REAL, &s->typical_p, 0.01, 1},
+        {"repeat_penalty", REAL, &s->repeat_penalty, 0.01, 100},
+        {"repeat_last_n", WHOLE, &s->repeat_last_n, -1, 65536},
+        {"presence_penalty", REAL, &s->presence_penalty, -100, 100},
+        {"frequency_penalty", REAL, &s->frequency_penalty, -100, 100},
+        {"seed", SEED, &s->seed, 0, 9e15},
+        {"num_predict", COUNT, &c->max_new_tokens, -1, 1e9},
+    };
+    memcpy(out, all, sizeof all);
+}
+
+static void set_number(const parameter *p, double v) {
+    switch (p->kind) {
+    case REAL: *(float *)p->target = (float)v; break;
+    case WHOLE: *(int *)p->target = (int)v; break;
+    case COUNT: *(int64_t *)p->target = (int64_t)v; break;
+    case SEED: *(uint64_t *)p->target = (uint64_t)v; break;
+    }
+}
+
+static double get_number(const parameter *p) {
+    switch (p->kind) {
+    case REAL: return (double)*(float *)p->target;
+    case WHOLE: return *(int *)p->target;
+    case COUNT: return (double)*(int64_t *)p->target;
+    case SEED: return (double)*(uint64_t *)p->target;
+    }
+    return 0;
+}
+
+static void set_parameter(chat *c, const char *text) {
+    parameter all[N_PARAMETER];
+    size_t n;
+    char *end;
+    const char *value = after_word(text, &n);
+    list_parameters(c, all);
+    for (size_t i = 0; i < N_PARAMETER; i++) {
+        const parameter *p = &all[i];
+        if (!is_word(text, n, p->name)) continue;
+        double v = strtod(value, &end);
+        if (end == value || *end || !isfinite(v) || v < p->min || v > p->max || (p->kind != REAL && v != floor(v))) {
+            chat_complain(c, "/set parameter %s: expected a %snumber from %g to %g, found '%s'", p->name, p->kind == REAL ? "" : "whole ",
+                          p->min, p->max, value);
+            return;
+        }
+        set_number(p, v);
+        if (p->kind == SEED) c->n_answer = 0; /* the next answer is the seed's first */
+        chat_note(c, "(%s is %.9g)", p->name, get_number(p));
+        return;
+    }
+    chat_complain(c, "/set parameter: '%.*s' is none; /show parameters lists them%s", (int)n, text,
+                  is_word(text, n, "num_ctx") ? " (the context is chosen at the start: --ctx)" : "");
+}
+
+static void show_parameters(chat *c) {
+    parameter all[N_PARAMETER];
+    list_parameters(c, all);
+    for (size_t i = 0; i < N_PARAMETER; i++) printf("%-18s %.*g\n", all[i].name, all[i].kind == REAL ? 6 : 17, get_number(&all[i]));
+}
+
+/* ---------------------------------------------------------------- the system message */
+
+/* It counts from the next answer on: the whole conversation is stated anew each time. */
+static void set_system(chat *c, const char *text) {
+    wick_error err;
+    wick_status status = chat_log_set_system(&c->log, text, &err);
+    if (status == WICK_OK && c->store && c->id) status = chat_store_set_system(c->store, c->id, c->log.system, &err);
+    if (status != WICK_OK)
+        chat_complain(c, "%s", err.message);
+    else
+        chat_note(c, c->log.system ? "(system message set; it counts from the next answer on)" : "(no system message)");
+    c->i_first = 0;
+}
+
+static void run_system(chat *c, const char *rest) {
+    if (*rest)
+        set_system(c, rest);
+    else
+        printf("%s\n", c->log.system ? c->log.system : "(no system message)");
+}
+
+/* ---------------------------------------------------------------- /set */
+
+static void run_set(chat *c, const char *rest) {
+    size_t n;
+    const char *argument = after_word(rest, &n);
+    if (is_word(rest, n, "parameter") && *argument) {
+        set_parameter(c, argument);
+    } else if (is_word(rest, n, "system")) {
+        set_system(c, argument);
+    } else if (is_word(rest, n, "verbose")) {
+        c->verbose = true, c->quiet = false;
+    } else if (is_word(rest, n, "quiet")) {
+        c->verbose = false, c->quiet = true;
+    } else if (is_word(rest, n, "history")) {
+        chat_line_keep_history(c->line, true);
+    } else if (is_word(rest, n, "nohistory")) {
+        chat_line_keep_history(c->line, false);
+    } else {
+        chat_complain(c, "/set: expected parameter NAME VALUE, system TEXT, verbose, quiet, history or nohistory");
+    }
+}
+
+/* ---------------------------------------------------------------- /show */
+
+static void show_info(chat *c) {
+    const wick_model_info *m = wick_model_info_get(c->model);
+    static const char *const plans[] = {"auto", "raised", "mixed", "vm"};
+    printf("model       %s\n", c->options->model);
+    if (m->n_layers) printf("layers      %" PRId64 "\n", m->n_layers);
+    printf("vocabulary  %" PRId64 "\n", m->n_vocab);
+    printf("context     %" PRId64 " tokens\n", wick_session_capacity(c->session));
+    printf("weights     %.1f MB\n", (double)m->weights_size / 1e6);
+    printf("executed    %s\n", plans[m->plan]);
+    printf("chat format %s\n", c->why_raw ? c->why_raw : "the model's own");
+}
+
+static void show_messages(chat *c) {
+    if (c->log.system) printf("system: %s\n", c->log.system);
+    for (size_t i = 0; i < c->log.n_message; i++) {
+        const chat_message *m = &c->log.messages[i];
+        printf("%s%s%s: %s\n", i < c->i_first ? "(left out) " : "", chat_role_name(m->role), m->stopped ? " (stopped)" : "", m->content);
+    }
+}
+
+/* The text that the model is given, special tokens shown, and its tokens. */
+static void show_prompt(chat *c) {
+    wick_error err;
+    int32_t *ids = NULL;
+    size_t n, size;
+    char *text = NULL;
+    wick_status status = chat_prompt(c, c->i_first, &ids, &n, &err);
+    if (status == WICK_OK) status = wick_tokenizer_decode(c->tokenizer, ids, n, false, &text, &size, &err);
+    if (status == WICK_OK) {
+        printf("%s\n%zu tokens:", text, n);
+        for (size_t i = 0; i < n; i++) printf(" %d", ids[i]);
+        putchar('\n');
+    } else {
+        chat_complain(c, "%s", err.message);
+    }
+    wick_text_free(text);
+    wick_tokens_free(ids);
+}
+
+static void run_show(chat *c, const char *rest) {
+    if (!*rest || strcmp(rest, "info") == 0)
+        show_info(c);
+    else if (strcmp(rest, "parameters") == 0)
+        show_parameters(c);
+    else if (strcmp(rest, "system") == 0)
+        run_system(c, "");
+    else if (strcmp(rest, "messages") == 0)
+        show_messages(c);
+    else if (strcmp(rest, "prompt") == 0)
+        show_prompt(c);
+    else if (strcmp(rest, "context") == 0)
+        chat_show_meter(c);
+    else
+        chat_complain(c, "/show: expected info, parameters, system, messages, prompt or context");
+}
+
+/* ---------------------------------------------------------------- the others */
+
+static void run_retry(chat *c, const char *rest) {
+    (void)rest;
+    chat_retry(c);
+}
+
+static void run_undo(chat *c, const char *rest) {
+    wick_error err;
+    size_t n = c->log.n_message;
+    (void)rest;
+    while (n && c->log.messages[n - 1].role == CHAT_ASSISTANT) n--;
+    if (!n) {
+        chat_complain(c, "there is nothing to take back");
+        return;
+    }
+    n--;
+    chat_note(c, "(taken back: %.60s)", c->log.messages[n].content);
+    chat_log_cut(&c->log, n);
+    c->i_first = 0;
+    if (c->store && c->id && chat_store_cut(c->store, c->id, n, &err) != WICK_OK) chat_complain(c, "%s", err.message);
+}
+
+static void run_clear(chat *c, const char *rest) {
+    (void)rest;
+    if (chat_begin_anew(c)) chat_note(c, "(a new chat%s)", c->log.system ? " with the same system message" : "");
+}
+
+static void run_bye(chat *c, const char *rest) {
+    (void)rest;
+    c->leave = true;
+}
+
+static void run_help(chat *c, const char *rest);
+
+static const command commands[] = {
+    {"/set", "WHAT", "parameter NAME VALUE | system TEXT | verbose | quiet | history | nohistory", run_set},
+    {"/show", "WHAT", "info | parameters | system | messages | prompt (what the model is given) | context", run_show},
+    {"/system", "[TEXT]", "set or show the system message", run_system},
+    {"/retry", "", "answer the last message again", run_retry},
+    {"/undo", "", "take back the last message and its answer", run_undo},
+    {"/clear", "", "begin a new chat; the system message stays", run_clear},
+    {"/save", "NAME", "keep a copy of the chat as it is now, with its evaluated state", chat_save_command},
+    {"/load", "[NAME|NUMBER]", "go on with a kept chat; without an argument: list them", chat_load_command},
+    {"/list", "", "list the kept chats", chat_list_command},
+    {"/delete", "NAME|NUMBER", "delete a kept chat", chat_delete_command},
+    {"/help", "", "this text (also /?)", run_help},
+    {"/bye", "", "leave (also Ctrl-D, /exit, /quit)", run_bye},
+};
+enum { N_COMMAND = sizeof commands / sizeof *commands };
+
+static const command others[] = {
+    {"/?", "", "", run_help}, {"/exit", "", "", run_bye}, {"/quit", "", "", run_bye}, {"/new", "", "", run_clear}};
+enum { N_OTHER = sizeof others / sizeof *others };
+
+static void run_help(chat *c, const char *rest) {
+    (void)c, (void)rest;
+    for (size_t i = 0; i < N_COMMAND; i++) printf("  %-8s %-14s %s\n", commands[i].name, commands[i].argument, commands[i].help);
+    printf("\n  \"\"\"text\"\"\"   a message of several lines, taken as it is; a line that ends in \\ also goes on in the next\n"
+           "  Ctrl-C        stop the answer (what was said stays); Ctrl-R: search what was typed before\n"
+           "\nEvery chat is kept as it grows; 'wick chat --continue' goes on with the last one.\n");
+}
+
+static const command *find(const command *list, size_t n_command, const char *text, size_t n) {
+    for (size_t i = 0; i < n_command; i++)
+        if (is_word(text, n, list[i].name)) return &list[i];
+    return NULL;
+}
+
+void chat_command(chat *c, const char *text) {
+    size_t n;
+    const char *rest = after_word(text, &n);
+    const command *found = find(commands, N_COMMAND, text, n);
+    if (!found) found = find(others, N_OTHER, text, n);
+    if (found)
+        found->run(c, rest);
+    else
+        chat_complain(c, "there is no command %.*s; /help lists them", (int)n, text);
+    fflush(stdout);
+}

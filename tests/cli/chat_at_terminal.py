@@ -1,0 +1,418 @@
+#!/usr/bin/env python3
+"""chat_at_terminal.py BUILD SOURCE: drives `wick chat` through a pseudo-terminal and through pipes, and looks at what it kept."""
+import os, pty, re, select, shutil, signal, sqlite3, subprocess, sys, tempfile, time, unittest
+
+BUILD, SOURCE = sys.argv[1:3]
+WICK = os.path.join(BUILD, "wick")
+STORIES = os.path.join(SOURCE, "examples/models/stories260K/stories260K.bin")
+TOKENIZER = os.path.join(SOURCE, "tests/data/text/tokenizer/trained/bl_p3.json")
+WORK = tempfile.mkdtemp()
+MODEL, OTHER, LONG, PLAIN = (os.path.join(WORK, name) for name in ("m.pte", "other.pte", "long.pte", "plain.pte"))
+BOS, EOT = 4000, 4004  # ids of bl_p3.json
+
+
+def export(source, output, *options):
+    subprocess.run([WICK, "export", source, "-o", output, "--quiet", *options], check=True, stdout=subprocess.DEVNULL)
+
+
+def header(role):
+    return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
+
+
+class Chat(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.mkdtemp(dir=WORK)
+        self.environment = dict(os.environ, HOME=self.home, TERM="dumb", NO_COLOR="1", LC_ALL="C.UTF-8")
+        for name in ("XDG_DATA_HOME", "XDG_STATE_HOME"):
+            self.environment.pop(name, None)
+        self.database = os.path.join(self.home, ".local/share/wick/chats.db")
+        self.terminals = []
+
+    def tearDown(self):
+        for t in self.terminals:
+            t.close()
+
+    def pipe(self, text, *options, model=MODEL, status=0):
+        r = subprocess.run([WICK, "chat", model, "-t", "0", "-n", "12", *options], input=text.encode(), env=self.environment,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        self.assertEqual(r.returncode, status, r.stderr)
+        return r.stdout.decode(), r.stderr.decode()
+
+    def terminal(self, *options, model=MODEL):
+        t = Terminal([WICK, "chat", model, "-t", "0", *options], self.environment)
+        self.terminals.append(t)
+        t.expect(">>> ")
+        return t
+
+    def rows(self, sql="SELECT role, content FROM message ORDER BY chat, position"):
+        db = sqlite3.connect(self.database)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def shown_prompts(self, out):
+        """What /show prompt printed: (text, ids) each."""
+        return [(text, [int(i) for i in ids.split()])
+                for text, ids in re.findall(r"(<\|begin_of_text\|>.*?)\n\d+ tokens:((?: \d+)+)\n", out, re.S)]
+
+
+class Terminal:
+    def __init__(self, command, environment):
+        self.seen, self.status = "", None
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(command[0], command, environment)
+
+    def expect(self, pattern, timeout=60):
+        """Waits for the pattern; returns what came before it."""
+        end = time.monotonic() + timeout
+        while True:
+            m = re.search(pattern, self.seen, re.S)
+            if m:
+                before, self.seen = self.seen[:m.start()], self.seen[m.end():]
+                return before
+            if time.monotonic() > end or not self.read(end - time.monotonic()):
+                raise AssertionError(f"no {pattern!r} in {self.seen[-500:]!r}")
+
+    def read(self, timeout):
+        ready, _, _ = select.select([self.fd], [], [], max(timeout, 0))
+        try:
+            data = os.read(self.fd, 65536) if ready else b""
+        except OSError:
+            data = b""
+        self.seen += data.decode(errors="replace").replace("\r", "")
+        return bool(data)
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def say(self, text):
+        """A line, and what is printed until the next prompt."""
+        self.send(text + "\r")
+        return self.expect(r"\n>>> ")
+
+    def wait(self):
+        while self.status is None:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def close(self):
+        if self.status is None:
+            self.kill()
+        os.close(self.fd)
+
+
+class Prompts(Chat):
+    """What the model is given: whole, once, byte for byte."""
+
+    def test_first_turn(self):
+        out, _ = self.pipe("Hello\n/undo\n/show prompt\nHello\n/show prompt\n", "--system", "Be kind.")
+        answer = self.rows()[-1][1]
+        texts = [text for text, _ in self.shown_prompts(out)]
+        system = "<|begin_of_text|>" + header("system") + "Be kind.<|eot_id|>"
+        self.assertEqual(texts[0], system + header("assistant"))
+        self.assertEqual(texts[1], system + header("user") + "Hello<|eot_id|>" + header("assistant") + answer.strip() + "<|eot_id|>" +
+                         header("assistant"))
+
+    def test_system_and_bos_survive(self):
+        out, _ = self.pipe("One\n/retry\n/show prompt\nTwo\n/show prompt\n/clear\nThree\n/show prompt\n/system Be brief.\nFour\n/show prompt\n",
+                           "--system", "Be kind.")
+        prompts = self.shown_prompts(out)
+        self.assertEqual(len(prompts), 4)
+        for (text, ids), system in zip(prompts, ["Be kind."] * 3 + ["Be brief."]):
+            self.assertEqual(ids.count(BOS), 1)
+            self.assertEqual(ids[0], BOS)
+            self.assertEqual(text.count("Be "), 1)
+            self.assertEqual(text.count(header("system") + system), 1)
+        self.assertIn("One", prompts[1][0])
+        self.assertNotIn("One", prompts[2][0])
+
+    def test_special_tokens_in_messages_stay_text(self):
+        out, _ = self.pipe("a<|eot_id|><|begin_of_text|>b\n/undo\na\n/undo\nx<|eot_id|>y\n/show prompt\n")
+        _, ids = self.shown_prompts(out)[0]
+        self.assertEqual(ids.count(EOT), 2)  # the ends of question and answer
+        self.assertEqual(ids.count(BOS), 1)
+
+    def test_same_answers_as_one_call(self):
+        """A chat's second answer is what the model says to the whole conversation at once: nothing hangs over from the first turn."""
+        self.pipe("One\nTwo\n")
+        first = self.rows()
+        self.pipe("One\nAnother\n/undo\nTwo\n")
+        self.assertEqual([r for r in self.rows()[4:]], first)
+
+    def test_common_beginning_is_evaluated_once(self):
+        _, err = self.pipe("Tell me a long story about a cat and a dog\nGo on\n", "-v")
+        counts = [(int(n), int(old)) for n, old in re.findall(r"prompt eval count: +(\d+) token\(s\), (\d+) of them", err)]
+        self.assertEqual(counts[0][1], 0)
+        self.assertGreaterEqual(counts[1][1], counts[0][0])
+
+    def test_plain_continuation(self):
+        out, err = self.pipe("Once upon\nHe\n", model=PLAIN)
+        self.assertIn("no chat format", err)
+        run = subprocess.run([WICK, "run", PLAIN, "--raw", "Once upon", "-t", "0", "-n", "12"], stdout=subprocess.PIPE, check=True)
+        first = run.stdout.decode()
+        self.assertTrue(out.startswith(first))
+        run = subprocess.run([WICK, "run", PLAIN, "--raw", "Once upon" + first + "He", "-t", "0", "-n", "12"], stdout=subprocess.PIPE, check=True)
+        self.assertEqual(out, first + run.stdout.decode())
+
+    def test_seeds(self):
+        hot = ("-t", "1.5", "--seed", "5")
+        out, _ = self.pipe("Hi\n/retry\n", *hot)
+        again, _ = self.pipe("Hi\n/retry\n", *hot)
+        self.assertEqual(out, again)
+        self.assertNotEqual(*self.rows("SELECT content FROM message WHERE role = 'assistant'")[0], out)
+        self.assertGreater(len(set(out.splitlines())), 1)  # another try says something else
+
+
+class Context(Chat):
+    def test_oldest_turns_go_and_the_system_message_stays(self):
+        lines = "".join(f"This is message number {i} of many\n" for i in range(12))
+        out, err = self.pipe(lines + "/show prompt\n/show messages\n", "--system", "Be kind.", "--ctx", "256")
+        self.assertIn("the system message stays", err)
+        self.assertIn("oldest", err)
+        text, ids = self.shown_prompts(out)[0]
+        self.assertLessEqual(len(ids), 256)
+        self.assertIn("Be kind.", text)
+        self.assertIn("number 11", text)
+        self.assertNotIn("number 0", text)
+        self.assertIn("(left out) user: This is message number 0", out)
+        self.assertEqual(len(self.rows()), 24)  # kept all the same
+
+    def test_a_message_too_long(self):
+        out, err = self.pipe("word " * 400 + "\nHello\n", "--ctx", "128", status=1)
+        self.assertRegex(err, r"this message has \d+ tokens, the context holds 128")
+        self.assertEqual([r[1] for r in self.rows() if r[0] == "user"], ["Hello"])
+
+    def test_an_answer_cut_by_the_context_says_so(self):
+        _, err = self.pipe("Hello\n", "--ctx", "64", "-n", "0", "--ignore_eos")
+        self.assertIn("the context of 64 tokens is full: the answer ends here", err)
+
+
+class Keeping(Chat):
+    CODE = "def f(a):\n\tif a:\n\t    return  {  'x':1 }\n\n    # tab\tand  spaces\nAssistant: this is no answer\nUser: nor a question"
+
+    def test_text_comes_back_byte_for_byte(self):
+        out, _ = self.pipe(f'"""\n{self.CODE}\n"""\n/save code\n')
+        self.assertEqual(self.rows("SELECT content FROM message WHERE role = 'user'"), [(self.CODE,)] * 2)
+        answer = out.rstrip("\n")
+        out, _ = self.pipe("/show messages\n", "--load", "code")
+        self.assertEqual(out, f"user: {self.CODE}\nassistant: {answer}\n")
+        self.assertEqual(self.rows()[1], ("assistant", answer))
+
+    def test_lines_that_go_on(self):
+        self.pipe("one\\\n  two\\\nthree\n\"\"\"four\"\"\"\n")
+        self.assertEqual([r[1] for r in self.rows() if r[0] == "user"], ["one\n  two\nthree", "four"])
+
+    def test_continue_and_numbers(self):
+        self.pipe("First\n")
+        self.pipe("Second\n")
+        self.pipe("More\n", "--continue")
+        self.pipe("/load 1\nAgain\n")
+        users = self.rows("SELECT chat, content FROM message WHERE role = 'user' ORDER BY chat, position")
+        self.assertEqual(users, [(1, "First"), (1, "Again"), (2, "Second"), (2, "More")])
+
+    def test_undo_and_retry_are_kept(self):
+        self.pipe("One\nTwo\n/undo\nThree\n/retry\n")
+        rows = self.rows()
+        self.assertEqual([r[0] for r in rows], ["user", "assistant"] * 2)
+        self.assertEqual(rows[2][1], "Three")
+
+    def test_a_named_copy_stays_as_it_was(self):
+        self.pipe("One\n/save here\nTwo\n")
+        self.pipe("/load here\nThree\n")
+        users = self.rows("SELECT chat.name, content FROM message JOIN chat ON chat = id WHERE role = 'user' ORDER BY chat, position")
+        self.assertEqual(users, [(None, "One"), (None, "Two"), ("here", "One"), (None, "One"), (None, "Three")])
+
+    def test_evaluated_state(self):
+        self.pipe("One\n/save here\n")
+        _, err = self.pipe("/load here\nTwo\n", "-v")
+        self.assertGreater(int(re.search(r"(\d+) of them evaluated before", err)[1]), 10)
+        with_state = self.rows()[-1]
+        shutil.rmtree(os.path.join(self.home, ".local/share/wick/states"))
+        _, err = self.pipe("/load here\nTwo\n", "-v")
+        self.assertEqual(int(re.search(r"(\d+) of them evaluated before", err)[1]), 0)
+        self.assertEqual(self.rows()[-1], with_state)
+
+    def test_state_of_another_model_is_refused(self):
+        self.pipe("One\n/save here\n")
+        _, err = self.pipe("/load here\nTwo\n", "-v", model=OTHER)
+        self.assertIn("the evaluated state is not used", err)
+        self.assertIn("another program", err)
+        self.assertEqual(int(re.search(r"(\d+) of them evaluated before", err)[1]), 0)
+
+    def test_damaged_state(self):
+        self.pipe("One\n/save here\n")
+        folder = os.path.join(self.home, ".local/share/wick/states")
+        path = os.path.join(folder, os.listdir(folder)[0])
+        with open(path, "r+b") as f:
+            f.seek(os.path.getsize(path) // 2)
+            byte = f.read(1)[0]
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte ^ 1]))
+        _, err = self.pipe("/load here\nTwo\n")
+        self.assertIn("the evaluated state is not used", err)
+
+    def test_delete(self):
+        self.pipe("One\n/save here\n/delete here\n/delete 1\nTwo\n")
+        self.assertEqual([r[1] for r in self.rows() if r[0] == "user"], ["Two"])
+        self.assertEqual(os.listdir(os.path.join(self.home, ".local/share/wick/states")), [])
+
+    def test_nobody_else_reads_it(self):
+        self.pipe("One\n/save here\n")
+        for folder, _, names in os.walk(os.path.join(self.home, ".local/share/wick")):
+            for name in names:
+                self.assertEqual(os.stat(os.path.join(folder, name)).st_mode & 0o077, 0, name)
+        self.assertEqual(os.stat(os.path.dirname(self.database)).st_mode & 0o077, 0)
+
+    def test_no_save(self):
+        _, err = self.pipe("One\n/save x\n", "--no_save", status=1)
+        self.assertIn("not kept", err)
+        self.assertEqual(os.listdir(self.home), [])
+
+    def test_broken_database(self):
+        os.makedirs(os.path.dirname(self.database))
+        with open(self.database, "wb") as f:
+            f.write(b"this is no database" * 100)
+        out, err = self.pipe("One\n", status=1)
+        self.assertIn("this chat is not kept", err)
+        self.assertTrue(out)
+
+    def test_database_of_the_future(self):
+        self.pipe("One\n")
+        db = sqlite3.connect(self.database)
+        db.execute("PRAGMA user_version = 99")
+        db.close()
+        _, err = self.pipe("Two\n", status=1)
+        self.assertIn("version 99", err)
+
+    def test_killed_between_and_within_turns(self):
+        t = self.terminal("--ignore_eos", model=LONG)
+        t.say("/set parameter num_predict 12")
+        t.say("One")
+        t.say("Two")
+        self.assertEqual(len(self.rows()), 4)  # before the next prompt, not at the end
+        before = self.rows()
+        t.say("/set parameter num_predict 0")
+        t.send("Three\r")
+        t.expect("Three")
+        end = time.monotonic() + 60
+        while len(self.rows()) < 6 and time.monotonic() < end:  # a part of the answer, after two seconds of it
+            t.read(0.1)
+        t.kill()
+        rows = self.rows("SELECT role, content, stopped FROM message ORDER BY position")
+        self.assertEqual([r[:2] for r in rows[:4]], before)
+        self.assertEqual(rows[4][:2], ("user", "Three"))
+        self.assertEqual((rows[5][0], rows[5][2]), ("assistant", 1))
+        self.assertGreater(len(rows[5][1]), 0)
+        out, _ = self.pipe("/show messages\n", "--continue")
+        self.assertIn("user: Three\nassistant (stopped): ", out)
+
+
+class Terminals(Chat):
+    def test_stop_stops(self):
+        t = self.terminal("--ignore_eos", model=LONG)
+        t.send("Hello\r")
+        t.expect("Hello\n")
+        while len(t.seen) < 50:
+            self.assertTrue(t.read(30))
+        begun = time.monotonic()
+        t.send("\x03")
+        rest = t.expect(r"\(stopped; what was said is kept\)", timeout=10)
+        t.expect(">>> ")
+        self.assertLess(time.monotonic() - begun, 2)
+        role, content, stopped = self.rows("SELECT role, content, stopped FROM message ORDER BY position")[1]
+        self.assertEqual((role, stopped), ("assistant", 1))
+        said = re.sub(r"\^C", "", rest).strip()
+        self.assertEqual("".join(content.split()), "".join(said.split()))
+        t.say("/set parameter num_predict 5")
+        t.say("And now?")  # at once, and as usual
+        self.assertEqual(len(self.rows()), 4)
+
+    def test_leaving(self):
+        t = self.terminal()
+        t.send("half a line\x03")
+        t.expect("leaves")
+        t.expect(">>> ")
+        t.send("\x04")
+        self.assertEqual(t.wait(), 0)
+        self.assertFalse(os.path.exists(self.database) and self.rows())
+        t = self.terminal()
+        t.send("/bye\r")
+        self.assertEqual(t.wait(), 0)
+
+    def test_several_lines_and_history(self):
+        t = self.terminal("-n", "5")
+        t.send('"""def f():\r')
+        t.expect(r"\n\.\.\. ")
+        t.send("    return 1\r")
+        t.expect(r"\n\.\.\. ")
+        t.say('"""')
+        self.assertEqual(self.rows()[0], ("user", "def f():\n    return 1"))
+        t.say("Grüße, 世界")
+        self.assertEqual(self.rows()[2], ("user", "Grüße, 世界"))
+        t.send("/bye\r")
+        t.wait()
+        t = self.terminal("-n", "5")
+        t.send("\x10\x10")  # Ctrl-P twice: before /bye
+        t.expect("Gr")
+        t.say("")
+        self.assertEqual(self.rows("SELECT content FROM message ORDER BY chat DESC, position")[0], ("Grüße, 世界",))
+
+    def test_meter_and_statistics(self):
+        t = self.terminal("-n", "5")
+        self.assertRegex(t.say("Hello"), r"context \[[#.]{10}\] \d+ of \d+ tokens")
+        t.say("/set verbose")
+        self.assertRegex(t.say("Hello"), r"eval rate: +[\d.]+ tokens/s")
+        t.say("/set quiet")
+        self.assertNotIn("context [", t.say("Hello"))
+
+
+class Commands(Chat):
+    def test_help_names_them_all(self):
+        out, _ = self.pipe("/help\n")
+        for word in "/set /show /save /load /system /retry /undo /help /bye".split():
+            self.assertIn(word, out)
+
+    def test_a_path_is_no_command(self):
+        self.pipe("/usr/bin is a folder\n")
+        self.assertEqual(self.rows()[0], ("user", "/usr/bin is a folder"))
+
+    def test_complaints(self):
+        for line, sentence in [("/frob", "no command /frob"), ("/set parameter temperature hot", "expected a number from 0 to 100"),
+                               ("/set parameter top_k 1.5", "whole number"), ("/set parameter num_ctx 9", "--ctx"), ("/set", "expected parameter"),
+                               ("/retry", "nothing to answer again"), ("/undo", "nothing to take back"), ("/load nowhere", "no chat 'nowhere'"),
+                               ("/save 12", "no digit"), ("/show nothing", "expected info"), ("/delete x", "no chat 'x'")]:
+            _, err = self.pipe(line + "\n", status=1)
+            self.assertIn(sentence, err)
+
+    def test_parameters(self):
+        out, _ = self.pipe("/set parameter temperature 0.25\n/set parameter top_k 7\n/set parameter seed 42\n/show parameters\n/show info\n")
+        for line in (r"temperature +0.25\n", r"top_k +7\n", r"seed +42\n", r"context +512 tokens"):
+            self.assertRegex(out, line)
+
+    def test_no_model(self):
+        r = subprocess.run([WICK, "chat", os.path.join(WORK, "absent.pte")], env=self.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"absent.pte", r.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        folder = os.path.join(WORK, "folder")
+        subprocess.run([sys.executable, os.path.join(SOURCE, "tests/cli/chat_model.py"), STORIES, TOKENIZER, folder], check=True)
+        fp32 = ("--qmode", "fp32", "--embedding_quantize", "fp32")
+        export(folder, MODEL, *fp32)
+        export(folder, OTHER)
+        export(folder, LONG, *fp32, "--max_seq_length", "128", "--max_context_length", "60000")
+        export(STORIES, PLAIN, *fp32)
+        unittest.main(argv=sys.argv[:1] + sys.argv[3:])
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
