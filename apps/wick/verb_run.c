@@ -187,6 +187,7 @@ static int finish(run_state *s, const wick_generate_result *r, wick_error *err) 
         print_json(s, r);
     else
         putchar('\n');
+    fflush(stdout); /* before anything goes to stderr, which may be the same place */
     if (s->o->verbose) print_statistics(s, r);
     if (s->o->et_stats) print_et_stats(s, r);
     return app_interrupted() ? APP_INTERRUPTED : APP_OK;
