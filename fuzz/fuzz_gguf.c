@@ -12,7 +12,7 @@ static double sum;
 static void use_checkpoint(const wick_checkpoint *c) {
     wick_quantizer *z;
     wick_error err = {0};
-    if (wick_quantizer_new(WICK_DTYPE_KEEP, &z, &err) != WICK_OK) return;
+    if (wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, &err) != WICK_OK) return;
     for (int r = 0; r < WICK_N_ROLE; r++) {
         const wick_weight *w = r < WICK_ROLE_ATTN_NORM ? &c->weights[r] : &c->layers[c->arch.n_layer - 1].weights[r];
         wick_part part;

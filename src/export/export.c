@@ -131,7 +131,7 @@ wick_status wick_export(const wick_export_options *options, const wick_export_ho
     wick_status status;
     if (result) *result = (wick_export_result){0};
     WICK_CHECK_GOTO(read_options(&e, err));
-    WICK_CHECK_GOTO(wick_quantizer_new(options->checkpoint_dtype, &e.quantizer, err));
+    WICK_CHECK_GOTO(wick_quantizer_new(options->checkpoint_dtype, e.checkpoint->container, &e.quantizer, err));
     WICK_CHECK_GOTO(wick_build(e.checkpoint, e.quantizer, &e.recipe, &e.graph, err));
     WICK_CHECK_GOTO(collect_metadata(&e, err));
     WICK_CHECK_GOTO(collect_blobs(&e, err));

@@ -17,19 +17,22 @@ typedef struct item {
     bool transposed;
     wick_tensor_type dtype; /* of the checkpoint as stock would have loaded it (F32, F16, BF16): weights and scales are rounded to it */
     uint64_t scales_size;
-    _Atomic(void *) kept; /* scales as they are stored, scales_size bytes; NULL */
+    const wick_mapping *file; /* whose pages are given back when the weight has been read; NULL: kept */
+    _Atomic(void *) kept;     /* scales as they are stored, scales_size bytes; NULL */
 } item;
 
 struct wick_quantizer {
     wick_export_dtype dtype;
+    const wick_container *container;
     item **items;
     size_t n_item, cap;
 };
 
-wick_status wick_quantizer_new(wick_export_dtype checkpoint_dtype, wick_quantizer **out, wick_error *err) {
+wick_status wick_quantizer_new(wick_export_dtype checkpoint_dtype, const wick_container *container, wick_quantizer **out, wick_error *err) {
     *out = WICK_NEW(wick_quantizer);
     if (!*out) return wick_fail_nomem(err);
     (*out)->dtype = checkpoint_dtype;
+    (*out)->container = container;
     return WICK_OK;
 }
 
@@ -78,6 +81,15 @@ static wick_status read_rows(const item *it, int64_t from, int64_t n, float *out
     return WICK_OK;
 }
 
+/* The pages of the weight that was just read need not stay resident: a checkpoint may be larger than the memory. */
+static void give_back(const item *it) {
+    const wick_weight *w = &it->weight;
+    if (!it->file || w->tensor->dims[0] < 1) return;
+    uint64_t row_size = w->tensor->size / (uint64_t)w->tensor->dims[0];
+    uint64_t begin = (uint64_t)(w->tensor->data - it->file->data) + row_size * (uint64_t)w->row;
+    wick_os_forget(it->file, begin, row_size * (uint64_t)w->n_row);
+}
+
 /* Rows to read at once: about 256 KB of floats. */
 static int64_t chunk_rows(const wick_weight *w) {
     int64_t n = 65536 / w->n_col;
@@ -86,8 +98,7 @@ static int64_t chunk_rows(const wick_weight *w) {
 
 /* ---------------------------------------------------------------- fp32 */
 
-static wick_status read_plain(void *user, void *dst, wick_error *err) {
-    const item *it = user;
+static wick_status read_plain_rows(const item *it, void *dst, wick_error *err) {
     const wick_weight *w = &it->weight;
     if (!it->transposed) return read_rows(it, 0, w->n_row, dst, err);
     int64_t step = chunk_rows(w);
@@ -101,6 +112,12 @@ static wick_status read_plain(void *user, void *dst, wick_error *err) {
             for (int64_t i = 0; i < n; i++) out[k * w->n_row + from + i] = rows[i * w->n_col + k];
     }
     wick_free(rows);
+    return status;
+}
+
+static wick_status read_plain(void *user, void *dst, wick_error *err) {
+    wick_status status = read_plain_rows(user, dst, err);
+    give_back(user);
     return status;
 }
 
@@ -223,6 +240,7 @@ static wick_status quantize(const item *it, uint8_t *codes, uint8_t *scales, wic
     if (status == WICK_OK) status = second_pass(&p, err);
     if (status == WICK_OK) status = store_scales(&p, scales, err);
     pass_release(&p);
+    give_back(it);
     return status;
 }
 
@@ -294,6 +312,7 @@ wick_status wick_quantizer_part(wick_quantizer *z, const wick_weight *w, wick_sc
     it->transposed = transposed;
     it->dtype = checkpoint_type(z->dtype, w->tensor->type);
     it->scales_size = scales_size;
+    it->file = z->container ? &z->container->files[w->tensor->file] : NULL;
     *part = (wick_part){.n_row = w->n_row, .transposed = transposed, .name = w->tensor->name};
     part->data = (wick_source){data_size, NULL, plain ? read_plain : read_codes, it};
     if (!plain) part->scales = (wick_source){scales_size, NULL, read_scales, it};

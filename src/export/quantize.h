@@ -25,7 +25,9 @@ typedef struct wick_quantizer wick_quantizer;
 
 /* checkpoint_dtype: what weights are rounded to before anything else. KEEP leaves them as stored; the scales are then rounded to
  * the type that the tensor is stored in (bf16 and f16 checkpoints), as stock does. */
-wick_status wick_quantizer_new(wick_export_dtype checkpoint_dtype, wick_quantizer **out, wick_error *err);
+/* container: the file of the weights; what has been read of it is given back to the system, so that exporting does not fill the memory with
+ * the checkpoint. NULL: its pages stay. */
+wick_status wick_quantizer_new(wick_export_dtype checkpoint_dtype, const wick_container *container, wick_quantizer **out, wick_error *err);
 /* Sources made by it must not be read any more. */
 void wick_quantizer_free(wick_quantizer *z);
 

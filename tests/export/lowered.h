@@ -39,7 +39,7 @@ static inline wick_status lowered_make(lowered *l, const char *checkpoint, const
                                        wick_error *err) {
     *l = (lowered){0};
     wick_status status = wick_checkpoint_open(checkpoint, NULL, &l->checkpoint, err);
-    if (status == WICK_OK) status = wick_quantizer_new(WICK_DTYPE_KEEP, &l->quantizer, err);
+    if (status == WICK_OK) status = wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &l->quantizer, err);
     if (status == WICK_OK) status = wick_build(l->checkpoint, l->quantizer, recipe, &l->graph, err);
     if (status == WICK_OK) status = wick_lower(l->graph, options, &l->program, err);
     if (status != WICK_OK) lowered_release(l);

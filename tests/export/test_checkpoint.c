@@ -46,7 +46,7 @@ static void *bytes_of(const wick_checkpoint *c, const wick_weight *w, size_t *si
     (void)c;
     wick_quantizer *z;
     wick_part part;
-    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, &z, err));
+    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, err));
     assert_ok(wick_quantizer_part(z, w, wick_scheme_fp32(), false, &part, err));
     void *bytes = malloc((size_t)part.data.size);
     assert_ok(part.data.read(part.data.user, bytes, err));

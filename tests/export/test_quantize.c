@@ -27,7 +27,7 @@ static void test_same_bytes_as_stock(void **state) {
     wick_container *c;
     wick_quantizer *z;
     assert_ok(wick_container_open(STORIES, &c, err));
-    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, &z, err));
+    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, err));
     size_t size;
     char *text = (char *)test_read(test_data("quantize/stories260K_hqq.txt"), &size), *line = text;
     int n = 0;
@@ -71,7 +71,7 @@ static wick_weight weight_of(const wick_tensor *t) { return (wick_weight){.tenso
 static void read_part(wick_export_dtype dtype, const wick_weight *w, wick_scheme scheme, bool transposed, void *data, void *scales) {
     wick_quantizer *z;
     wick_part part;
-    assert_ok(wick_quantizer_new(dtype, &z, err));
+    assert_ok(wick_quantizer_new(dtype, NULL, &z, err));
     assert_ok(wick_quantizer_part(z, w, scheme, transposed, &part, err));
     assert_ok(part.data.read(part.data.user, data, err));
     if (scales) assert_ok(part.scales.read(part.scales.user, scales, err));
@@ -107,7 +107,7 @@ static void test_many_shapes(void **state) {
         wick_weight w = weight_of(&t);
         wick_quantizer *z;
         wick_part part;
-        assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, &z, err));
+        assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, err));
         assert_ok(wick_quantizer_part(z, &w, scheme, false, &part, err));
         hash_source(&part.data, hex);
         if (strcmp(hex, codes_hash)) fail_msg("codes of case %lld differ", seed);
@@ -177,7 +177,7 @@ static void test_refusals(void **state) {
     assert_false(wick_scheme_fits(&s, 6)); /* three codes of four bits are no whole bytes */
     s = wick_scheme_8da4w(32), s.bits = 3;
     assert_false(wick_scheme_fits(&s, 64));
-    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, &z, err));
+    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, err));
     assert_int_equal(wick_quantizer_part(z, &w, wick_scheme_8da4w(48), false, &part, &e), WICK_EUNSUPPORTED);
     assert_non_null(strstr(e.message, "'layers.0.wq'"));
     assert_int_equal(wick_quantizer_part(z, &w, wick_scheme_8da4w(32), true, &part, &e), WICK_EUNSUPPORTED);
@@ -217,7 +217,7 @@ static void test_threads(void **state) {
     wick_weight w = weight_of(&t);
     wick_quantizer *z;
     wick_pool *pool;
-    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, &z, err));
+    assert_ok(wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, err));
     assert_ok(wick_quantizer_part(z, &w, wick_scheme_8da4w(32), false, &s.part, err));
     assert_ok(wick_pool_new(8, &pool, err));
     for (int round = 0; round < 20; round++) {
@@ -245,7 +245,7 @@ static void test_no_memory(void **state) {
         wick_part part;
         wick_error err = {0};
         wick_mem_fail_at(i);
-        wick_status status = wick_quantizer_new(WICK_DTYPE_KEEP, &z, &err);
+        wick_status status = wick_quantizer_new(WICK_DTYPE_KEEP, NULL, &z, &err);
         if (status == WICK_OK) status = wick_quantizer_part(z, &w, wick_scheme_8da4w(32), false, &part, &err);
         if (status == WICK_OK) status = part.data.read(part.data.user, codes, &err);
         if (status == WICK_OK) status = part.scales.read(part.scales.user, scales, &err);
