@@ -71,33 +71,12 @@ static const wick_node *find_softmax(const wick_raiser *r, wick_value_id v) {
                                                                                                                                 : NULL;
 }
 
-/* The numbers P .. P+S-1. */
-static bool is_positions(const wick_raiser *r, wick_value_id v) {
-    const wick_node *add = wick_r_made_by(r, v, WICK_OP_f_add);
-    if (!add || add->n_in != 2 || add->attrs.fine.number != 1) return false;
-    const wick_node *range = wick_r_made_by_instr(r, wick_r_in(r, add, 0), WICK_I_ARANGE_START);
-    const wick_node *cast = wick_r_is(r, wick_r_in(r, add, 1), WICK_OP_f_cast);
-    const wick_node *start = wick_r_made_by_instr(r, cast ? wick_r_in(r, cast, 0) : wick_r_in(r, add, 1), WICK_I_SCALAR_TENSOR);
-    return range && start && wick_dim_equal(range->attrs.fine.start, wick_dim_const(0)) &&
-           wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
-}
-
 typedef struct source {
     wick_value_id rows, state; /* state: -1 without a cache */
     wick_node_id keeper;       /* writes the cache back; -1 without one */
     wick_dim n_key;            /* C, or S without a cache */
     int64_t n_head, d_head;
 } source;
-
-static wick_node_id find_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state) {
-    for (size_t i = 0; i < r->g->n_node; i++) {
-        const wick_node *n = &r->g->nodes[i];
-        if (!n->dead && n->op == WICK_OP_f_copy && n->writes_state && wick_r_in(r, n, 0) == v &&
-            r->g->values[n->out].origin == r->g->values[state].origin)
-            return (wick_node_id)i;
-    }
-    return -1;
-}
 
 /* v = the cache [1, G, C, D] with this step's rows put into it. */
 static bool find_cache(const wick_raiser *r, wick_value_id v, source *c) {
@@ -106,12 +85,13 @@ static bool find_cache(const wick_raiser *r, wick_value_id v, source *c) {
     c->state = wick_r_in(r, put, 0);
     c->rows = permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
     const wick_value *s = wick_r_value(r, c->state);
-    if (c->rows < 0 || !is_positions(r, wick_r_in(r, put, 3)) || s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4)
+    if (c->rows < 0 || !wick_r_is_positions(r, wick_r_in(r, put, 3), wick_r_value(r, c->rows)->dims[1]) || s->kind != WICK_VALUE_STATE ||
+        s->producer >= 0 || s->rank != 4)
         return false;
     c->n_key = s->dims[2];
     c->n_head = s->dims[1].c;
     c->d_head = s->dims[3].c;
-    c->keeper = find_keeper(r, put->out, c->state);
+    c->keeper = wick_r_keeper(r, put->out, c->state);
     return s->dims[0].c == 1 && c->keeper >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
 }
 

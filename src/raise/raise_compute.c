@@ -202,19 +202,24 @@ static wick_status do_scalar_tensor(wick_r_call *c) {
     return wick_r_emit(c, WICK_OP_f_other, attrs, 0, NULL, 1, 0, NULL);
 }
 
-/* Element by element, with the shape of the first operand. number: the scalar operand. */
+/* Element by element, with the shape of the first operand. flag: there is a scalar operand and it is known. number: what it is, where it
+ * is a number; start: where it is an integer. */
 static wick_status do_like_first(wick_r_call *c) {
     wick_value_id in[4];
     const char *letters = wick_instr_op_args(c->op);
-    double number = 0;
+    wick_attrs attrs = {.fine = {0}};
     int n = 0, n_in = 0;
     for (; letters[n] != 't'; n++) {
         if (letters[n] == '?') return wick_r_other(c);
         if (letters[n] == 'T') WICK_TRY(wick_r_read_args(c, n, 1, &in[n_in++]));
-        if (letters[n] == 'n' && !wick_r_number_arg(c->r, c->args[n], &number)) return wick_r_other(c);
+        if (letters[n] == 'n') {
+            bool whole = wick_r_int_arg(c->r, c->args[n], wick_dim_const(0), &attrs.fine.start);
+            if (!wick_r_number_arg(c->r, c->args[n], &attrs.fine.number) && !whole) return wick_r_other(c);
+            attrs.fine.flag = true;
+        }
     }
     wick_value x = *wick_r_arg_value(c, in[0]);
-    return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.number = number}}, n_in, in, n, x.rank, x.dims);
+    return wick_r_emit(c, WICK_OP_f_other, attrs, n_in, in, n, x.rank, x.dims);
 }
 
 /* A tensor of one number, of a known shape. */

@@ -120,7 +120,7 @@ int wick_r_inner(const wick_value *v);
 
 typedef struct wick_match {
     wick_value_id v[8];
-    int64_t n[6];
+    int64_t n[9];
     double number[2];
     bool flag;
     void *extra;
@@ -159,6 +159,12 @@ const wick_node *wick_r_made_by_instr(const wick_raiser *r, wick_value_id v, wic
 bool wick_r_is_position(const wick_raiser *r, wick_dim d);
 /* Whether a state starts as zeros, as states of a graph do. */
 bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state);
+/* The one live node that writes over a state in this step; -1: there is none, or more than one. */
+wick_node_id wick_r_writer(const wick_raiser *r, wick_value_id state);
+/* The same, if it copies v there. */
+wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state);
+/* The whole numbers P .. P+n-1. */
+bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim n);
 /* Constant with one element. */
 bool wick_r_scalar(const wick_raiser *r, wick_value_id v, double *out);
 /* Constant f32 vector of n elements, whatever its rank: as a rank-1 constant. */
@@ -173,11 +179,11 @@ wick_value_id wick_r_op(wick_raiser *r, wick_op op, wick_attrs attrs, int n_in, 
 /* ---------------------------------------------------------------- families */
 
 extern const wick_pattern wick_pat_layout[], wick_pat_scatter[], wick_pat_conv[], wick_pat_sdpa[], wick_pat_norm[], wick_pat_linear[],
-    wick_pat_embedding[], wick_pat_mlp[], wick_pat_attention[], wick_pat_arith[], wick_pat_split[], wick_pat_glu[];
+    wick_pat_embedding[], wick_pat_mlp[], wick_pat_attention[], wick_pat_ring[], wick_pat_arith[], wick_pat_split[], wick_pat_glu[];
 extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick_n_pat_sdpa, wick_n_pat_norm, wick_n_pat_linear,
-    wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_arith, wick_n_pat_split, wick_n_pat_glu;
+    wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_arith, wick_n_pat_split, wick_n_pat_glu;
 
-/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H; number[0]: scale. (pat_attention.c) */
+/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, ring; number[0]: scale. (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 
 wick_status wick_r_rope(wick_raiser *r);          /* pat_rope.c: algebra over the lanes of a head */

@@ -65,6 +65,43 @@ bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state) {
     return true;
 }
 
+wick_node_id wick_r_writer(const wick_raiser *r, wick_value_id state) {
+    const wick_pte_value *values = r->method->pte->values;
+    int32_t home = r->g->values[state].origin;
+    wick_node_id writer = -1;
+    for (size_t i = 0; home >= 0 && i < r->g->n_node; i++) {
+        const wick_node *n = &r->g->nodes[i];
+        if (n->dead || !n->writes_state) continue;
+        int32_t to = r->g->values[n->out].origin;
+        if (to < 0 || values[to].tensor->memory_id != values[home].tensor->memory_id ||
+            values[to].tensor->memory_offset != values[home].tensor->memory_offset)
+            continue;
+        if (writer >= 0) return -1;
+        writer = (wick_node_id)i;
+    }
+    return writer;
+}
+
+wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state) {
+    wick_node_id writer = wick_r_writer(r, state);
+    bool copies = writer >= 0 && r->g->nodes[writer].op == WICK_OP_f_copy && wick_r_in(r, &r->g->nodes[writer], 0) == wick_r_now(r, v);
+    return copies ? writer : -1;
+}
+
+static bool is_whole(const wick_value *v) { return v->dtype == WICK_I64 || v->dtype == WICK_I32; }
+
+bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim count) {
+    const wick_node *add = wick_r_made_by(r, v, WICK_OP_f_add);
+    if (!add || add->n_in != 2 || add->attrs.fine.number != 1 || !is_whole(wick_r_value(r, add->out))) return false;
+    const wick_node *range = wick_r_made_by_instr(r, wick_r_in(r, add, 0), WICK_I_ARANGE_START);
+    const wick_node *cast = wick_r_is(r, wick_r_in(r, add, 1), WICK_OP_f_cast);
+    const wick_node *start = wick_r_made_by_instr(r, cast ? wick_r_in(r, cast, 0) : wick_r_in(r, add, 1), WICK_I_SCALAR_TENSOR);
+    if (!range || !start || (cast && !is_whole(wick_r_value(r, cast->out)))) return false;
+    return is_whole(wick_r_value(r, range->out)) && is_whole(wick_r_value(r, start->out)) &&
+           wick_dim_equal(range->attrs.fine.start, wick_dim_const(0)) && wick_dim_equal(range->attrs.fine.end, count) &&
+           wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
+}
+
 static bool is_plain_const(const wick_value *v) {
     return v && v->kind == WICK_VALUE_CONST && v->scheme.kind == WICK_SCHEME_PLAIN && is_float(v->dtype);
 }

@@ -165,7 +165,55 @@ static void keeps_for_another(subject *s) { /* two states change places */
     a->args[1] = b->args[1];
     b->args[1] = t;
 }
+/* A ring and its mask: the second layer of three. */
+static wick_pte_value *scalar_of(subject *s, wick_instr_op op, int k) { return &s->pte->values[instr(s, op, k)->args[1]]; }
+static void window_beyond_ring(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 1)->i = 33; }
+static void window_of_nothing(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 1)->i = 0; }
+static void behind_window(subject *s) { instr(s, WICK_I_LT_SCALAR, 1)->index = operator_of(s, WICK_I_GE_SCALAR); }
+static void sees_the_future(subject *s) { instr(s, WICK_I_GE_SCALAR, 1)->index = operator_of(s, WICK_I_LT_SCALAR); }
+static void hides_itself(subject *s) { scalar_of(s, WICK_I_GE_SCALAR, 1)->i = 1; }
+static void hides_the_first(subject *s) { scalar_of(s, WICK_I_GE_SCALAR, 0)->i = 1; }
+static void goes_around_early(subject *s) { scalar_of(s, WICK_I_REMAINDER_SCALAR, 0)->i = 31; }
+static void mask_inverted(subject *s) { scalar_of(s, WICK_I_EQ_SCALAR, 0)->i = 0; }
+static void mask_swapped(subject *s) {
+    wick_pte_instr *where = instr(s, WICK_I_WHERE, 1);
+    int32_t t = where->args[1];
+    where->args[1] = where->args[2];
+    where->args[2] = t;
+}
+static void empty_is_zero(subject *s) {
+    wick_pte_value *fill = scalar_of(s, WICK_I_FULL, 0);
+    if (fill->kind == WICK_EV_DOUBLE)
+        fill->d = 0;
+    else
+        fill->i = 0;
+}
+static void forgets_from_elsewhere(subject *s) { instr(s, WICK_I_LT_SCALAR, 0)->args[1] = instr(s, WICK_I_LT_SCALAR, 1)->args[1]; }
+static void forgets_another_place(subject *s) {
+    wick_bytes bytes;
+    assert_true(wick_program_constant(s->p, s->pte->values[instr(s, WICK_I_LT_SCALAR, 0)->args[0]].tensor, &bytes));
+    ((int64_t *)writable(bytes.data))[5] = 6;
+}
+static void rows_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE_WITH_INDICES, 1)->args[3] = s->pte->inputs[0]; }
+static void distance_negated(subject *s) {
+    wick_pte_instr *sub = instr(s, WICK_I_SUB, 0);
+    int32_t t = sub->args[0];
+    sub->args[0] = sub->args[1];
+    sub->args[1] = t;
+}
+static void distance_doubled(subject *s) { s->pte->values[instr(s, WICK_I_SUB, 0)->args[2]].i = 2; }
+static void list_not_kept(subject *s) { instr(s, WICK_I_COPY_INPLACE, 0)->args[1] = instr(s, WICK_I_FULL, 0)->args[2]; }
+static void list_added_to(subject *s) { s->pte->values[instr(s, WICK_I_INDEX_PUT, 0)->args[3]].i = 1; }
+static void ring_and_causal(subject *s) { s->pte->values[instr(s, WICK_I_CUSTOM_SDPA, 1)->args[6]].i = 1; }
+static void positions_from_elsewhere(subject *s) { instr(s, WICK_I_SCALAR_TENSOR, 0)->args[0] = instr(s, WICK_I_SYM_SIZE_INT, 0)->args[2]; }
+static void rows_from_elsewhere(subject *s) { instr(s, WICK_I_SCALAR_TENSOR, 1)->args[0] = instr(s, WICK_I_SYM_SIZE_INT, 0)->args[2]; }
+static void ring_for_both(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 1)->args[2] = instr(s, WICK_I_CUSTOM_SDPA, 1)->args[1]; }
+static void long_steps(subject *s) { /* two tokens of a step in one place */
+    s->pte->values[s->pte->inputs[0]].tensor->dims[1] = 33;
+}
 static void nothing(subject *s) { (void)s; }
+
+#define RING "stock/st_8da4w_lgattn.pte"
 
 static const struct {
     const char *name, *file;
@@ -195,6 +243,29 @@ static const struct {
     {"short convolution, nothing", "stock/ty_lfm2.pte", nothing, NULL},
     {"keeps the first inputs", "stock/ty_lfm2.pte", keeps_first_inputs, "short_conv"},
     {"keeps for another layer", "stock/ty_lfm2.pte", keeps_for_another, "short_conv"},
+    {"ring, nothing", RING, nothing, NULL},
+    {"a window larger than the ring", RING, window_beyond_ring, "attention"},
+    {"a window of nothing", RING, window_of_nothing, "attention"},
+    {"what is behind the window", RING, behind_window, "attention"},
+    {"what is to come", RING, sees_the_future, "attention"},
+    {"not the token itself", RING, hides_itself, "attention"},
+    {"not the first token", RING, hides_the_first, "attention"},
+    {"a ring that ends early", RING, goes_around_early, "attention"},
+    {"mask inverted", RING, mask_inverted, "attention"},
+    {"mask swapped", RING, mask_swapped, "attention"},
+    {"empty places hold token 0", RING, empty_is_zero, "attention"},
+    {"places forgotten from elsewhere", RING, forgets_from_elsewhere, "attention"},
+    {"another place forgotten", RING, forgets_another_place, "attention"},
+    {"rows put elsewhere", RING, rows_elsewhere, "attention"},
+    {"distance negated", RING, distance_negated, "attention"},
+    {"distance doubled", RING, distance_doubled, "attention"},
+    {"list not kept", RING, list_not_kept, "attention"},
+    {"list added to", RING, list_added_to, "attention"},
+    {"ring and causal", RING, ring_and_causal, "attention"},
+    {"positions from elsewhere", RING, positions_from_elsewhere, "attention"},
+    {"rows at positions from elsewhere", RING, rows_from_elsewhere, "attention"},
+    {"one ring for both", RING, ring_for_both, "attention"},
+    {"steps longer than the ring", RING, long_steps, "attention"},
     {"halves of sin differ", "stock/ty_qwen3.pte", sin_halves_differ, "rope"},
 };
 
@@ -229,7 +300,34 @@ static void test_changes(void **state) {
     }
 }
 
+/* The window and the ring of the graph are those of the program. */
+static void test_window(void **state) {
+    (void)state;
+    static const struct {
+        int64_t window, longest, ring;
+    } rings[] = {{16, 31, 32}, {1, 31, 0}, {2, 31, 0}, {3, 31, 32}, {32, 31, 32}, {16, 17, 0}, {16, 18, 32}};
+    for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
+        subject s = open_stock(RING);
+        wick_raised raised;
+        int n = 0;
+        scalar_of(&s, WICK_I_LT_SCALAR, 1)->i = rings[i].window;
+        s.pte->values[s.pte->inputs[0]].tensor->dims[1] = (int32_t)rings[i].longest;
+        assert_ok(wick_raise(s.p, s.m, &raised, err));
+        assert_int_equal(raised.n_left, 0);
+        for (size_t k = 0; k < raised.graph->n_node; k++) {
+            const wick_node *node = &raised.graph->nodes[k];
+            if (node->op != WICK_OP_attention || !node->attrs.attention.window) continue;
+            assert_int_equal(node->attrs.attention.window, rings[i].window);
+            assert_int_equal(node->attrs.attention.ring, rings[i].ring);
+            n++;
+        }
+        assert_int_equal(n, 1);
+        wick_raised_release(&raised);
+        wick_program_close(s.p);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes), cmocka_unit_test(test_window)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

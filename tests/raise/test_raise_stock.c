@@ -10,12 +10,11 @@ static const struct {
     const char *name, *method, *data;
     bool whole; /* nothing may be left */
 } files[] = {
-    {"st_8da4w_xnn", "forward", NULL, true},
-    {"st_8da4w_rec", "forward", NULL, true},           {"st_8da4w_emb4", "forward", NULL, true},
-    {"st_ptd", "forward", "st_ptd_weights.ptd", true}, {"st_multi", "forward", NULL, true},
-    {"st_multi", "lora_forward", NULL, true},          {"ty_qwen3", "forward", NULL, true},
-    {"ty_phi4_fp32", "forward", NULL, true},
-    {"ty_lfm2", "forward", NULL, true},
+    {"st_8da4w_xnn", "forward", NULL, true},  {"st_8da4w_rec", "forward", NULL, true},
+    {"st_8da4w_emb4", "forward", NULL, true}, {"st_ptd", "forward", "st_ptd_weights.ptd", true},
+    {"st_multi", "forward", NULL, true},      {"st_multi", "lora_forward", NULL, true},
+    {"ty_qwen3", "forward", NULL, true},      {"ty_phi4_fp32", "forward", NULL, true},
+    {"ty_lfm2", "forward", NULL, true},       {"st_8da4w_lgattn", "forward", NULL, true},
 };
 
 static const char *path_of(const char *folder, const char *name, const char *suffix) {

@@ -166,7 +166,7 @@ typedef struct cpu_cache {
     wick_node_id node;
     int64_t n_head, n_kv_head, d_head;
     float scale;
-    int64_t window, n_sink;
+    int64_t window, ring;
 } cpu_cache;
 
 typedef struct cpu_conv {

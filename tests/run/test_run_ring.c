@@ -1,0 +1,97 @@
+/* A window over a ring: the raised program keeps every position and shows the same keys as the ring of the program, which the vm runs as
+ * it is written, for sequences that go around the ring several times and for steps of every length. Steps that are longer than the part
+ * of the ring behind the window overwrite keys before their first rows see them; that is the program's meaning too. */
+#include "support/stock_agree.h"
+
+#include "wick.h"
+
+#include <math.h>
+
+enum { N_TOKEN = 120, RING = 32, WINDOW = 16, N_VOCAB = 512 };
+
+static wick_model *open_model(wick_plan plan) {
+    wick_model_options o = wick_model_options_default();
+    wick_model *model = NULL;
+    o.threads = 1;
+    o.plan = plan;
+    const char *path = stock_file("st_8da4w_lgattn.pte");
+    if (!path) fail_msg("st_8da4w_lgattn.pte is missing");
+    assert_ok(wick_model_open(path, &o, &model, err));
+    return model;
+}
+
+static wick_session *open_session(wick_model *model, int64_t chunk) {
+    wick_session_options o = wick_session_options_default();
+    wick_session *s = NULL;
+    o.threads = 1;
+    o.kv_dtype = WICK_KV_F32;
+    o.prefill_chunk = chunk;
+    assert_ok(wick_session_new(model, &o, &s, err));
+    return s;
+}
+
+/* KL(a || b) of what two rows of logits say. */
+static double divergence(const float *a, const float *b) {
+    double max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, kl = 0;
+    for (int i = 0; i < N_VOCAB; i++) {
+        max[0] = fmax(max[0], (double)a[i]);
+        max[1] = fmax(max[1], (double)b[i]);
+    }
+    for (int i = 0; i < N_VOCAB; i++) {
+        sum[0] += exp((double)a[i] - max[0]);
+        sum[1] += exp((double)b[i] - max[1]);
+    }
+    for (int i = 0; i < N_VOCAB; i++) {
+        double la = (double)a[i] - max[0] - log(sum[0]), lb = (double)b[i] - max[1] - log(sum[1]);
+        kl += exp(la) * (la - lb);
+    }
+    return kl;
+}
+
+/* Logits after every `chunk` tokens, and after each of the last few: at most N_TOKEN rows. */
+static int run(wick_model *model, const int32_t *tokens, int chunk, float *rows) {
+    wick_session *s = open_session(model, chunk);
+    int n_row = 0;
+    for (int n = chunk; n <= N_TOKEN; n += n + chunk > N_TOKEN - 8 ? 1 : chunk) {
+        assert_ok(wick_session_sync(s, tokens, (size_t)n, err));
+        memcpy(rows + (size_t)n_row++ * N_VOCAB, wick_session_logits(s), N_VOCAB * sizeof *rows);
+    }
+    wick_session_free(s);
+    return n_row;
+}
+
+static void ring_is_window(void **state) {
+    (void)state;
+    static const int chunks[] = {1, 9, 17, 18, 25, 31};
+    static float raised[N_TOKEN * N_VOCAB], vm[N_TOKEN * N_VOCAB], single[N_TOKEN * N_VOCAB];
+    int32_t tokens[N_TOKEN];
+    test_rng rng = {7};
+    for (int i = 0; i < N_TOKEN; i++) tokens[i] = (int32_t)test_rng_below(&rng, N_VOCAB);
+    wick_model *a = open_model(WICK_PLAN_RAISED), *b = open_model(WICK_PLAN_VM);
+    for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+        double worst = 0, sum = 0, apart = 0;
+        int n = run(a, tokens, chunks[c], raised);
+        assert_int_equal(run(b, tokens, chunks[c], vm), n);
+        if (chunks[c] == 1) memcpy(single, vm, sizeof vm);
+        for (int i = 0; i < n; i++) {
+            double kl = divergence(vm + (size_t)i * N_VOCAB, raised + (size_t)i * N_VOCAB);
+            sum += kl;
+            worst = fmax(worst, kl);
+            size_t at = (size_t)(i + 1) * (size_t)chunks[c] - 1; /* of the same token in single steps */
+            if (at < N_TOKEN - 8) apart = fmax(apart, divergence(single + at * N_VOCAB, vm + (size_t)i * N_VOCAB));
+        }
+        print_message("steps of %d: %d rows, KL of raised and vm mean %.2g, worst %.2g; vm in single steps and in these: %.2g\n", chunks[c],
+                      n, sum / n, worst, apart);
+        assert_true(worst <= 2e-2 && sum / n <= 1e-3);
+        /* Where the length of the steps shows, raised and vm agree far better than what it shows. */
+        bool overwrites = chunks[c] > RING - WINDOW + 1;
+        assert_true(overwrites ? apart > 1e-4 && worst < apart / 100 : apart < 1e-6);
+    }
+    wick_model_close(a);
+    wick_model_close(b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ring_is_window)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
