@@ -245,11 +245,13 @@ static wick_status encode_word(wick_encoder *e, const char *s, size_t n) {
 
 #define META "\xe2\x96\x81"
 
-/* Cuts before each U+2581 that follows another character: no merge crosses such a place. */
+/* Cuts before each U+2581 where no merge can cross. */
 static wick_status encode_cut(wick_encoder *e, const char *s, size_t n) {
     size_t from = 0;
     for (size_t i = 3; i + 3 <= n; i++) {
         if (memcmp(s + i, META, 3) != 0 || !memcmp(s + i - 3, META, 3)) continue;
+        uint8_t before = (uint8_t)s[i - 1];
+        if (e->t->config.joined[before >> 5] >> (before & 31) & 1) continue;
         WICK_TRY(encode_word(e, s + from, i - from));
         from = i;
     }

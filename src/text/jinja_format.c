@@ -45,8 +45,8 @@ static void put_sign(jinja_interp *j, jinja_buffer *b, bool negative, char sign)
 }
 
 static void group(jinja_interp *j, jinja_buffer *b, const char *digits, size_t n, bool comma) {
-    size_t whole = strspn(digits, "0123456789");
-    if (whole > n) whole = n;
+    size_t whole = 0;
+    while (whole < n && digits[whole] >= '0' && digits[whole] <= '9') whole++;
     for (size_t i = 0; i < whole; i++) {
         if (comma && i && (whole - i) % 3 == 0) jinja_puts(j->a, b, ",");
         jinja_add(j->a, b, digits + i, 1, false);

@@ -28,8 +28,9 @@ int jinja_special_case(uint32_t cp, bool title, uint32_t out[3]);
 
 #define JINJA_TEXT_FILTERS(X)                                                                                                              \
     X(capitalize)                                                                                                                          \
-    X(center) X(escape) X(filesize) X(format) X(indent) X(lower) X(replace) X(safe) X(striptags) X(title) X(trim) X(truncate) X(upper)     \
-        X(urlencode) X(wordcount) X(wordwrap) X(xmlattr)
+    X(center)                                                                                                                              \
+    X(escape) X(filesize) X(format) X(indent) X(lower) X(replace) X(safe) X(striptags) X(title) X(trim) X(truncate) X(upper) X(urlencode)  \
+        X(wordcount) X(wordwrap) X(xmlattr)
 #define JINJA_DECLARE(name) jinja_value jinja_f_##name(jinja_interp *j, jinja_value v, const jinja_args *args);
 JINJA_TEXT_FILTERS(JINJA_DECLARE)
 #undef JINJA_DECLARE

@@ -172,12 +172,24 @@ void wick_sampler_accept(wick_sampler *s, int32_t token) {
 
 /* ---- choosing */
 
+/* In lanes, which compilers turn into vectors. */
+float wick_sampler_most(const float *x, size_t n) {
+    enum { LANES = 16 };
+    float lane[LANES], most = -INFINITY;
+    size_t i = 0;
+    for (int k = 0; k < LANES; k++) lane[k] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) lane[k] = x[i + (size_t)k] > lane[k] ? x[i + (size_t)k] : lane[k];
+    for (int k = 0; k < LANES; k++) most = lane[k] > most ? lane[k] : most;
+    for (; i < n; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
 static int32_t most_likely(const float *logits, size_t n) {
-    size_t best = 0;
-    float most = -INFINITY;
+    float most = wick_sampler_most(logits, n);
     for (size_t i = 0; i < n; i++)
-        if (logits[i] > most) most = logits[i], best = i;
-    return (int32_t)best;
+        if (logits[i] == most) return (int32_t)i; /* the lowest id of equals */
+    return 0;
 }
 
 /* Bias, and the ends of an answer that may not come yet. */

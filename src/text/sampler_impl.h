@@ -53,6 +53,8 @@ int32_t wick_sampler_recent(const wick_sampler *s, size_t i);
 /* Uniform in [0, 1). */
 double wick_sampler_uniform(wick_sampler *s);
 
+/* The highest of n numbers, NaN passed over; -INFINITY if there is none. */
+float wick_sampler_most(const float *x, size_t n);
 /* sampler_penalties.c */
 void wick_sampler_penalties(wick_sampler *s);
 void wick_sampler_dry(wick_sampler *s);

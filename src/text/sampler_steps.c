@@ -47,10 +47,8 @@ static inline float logit_at(const wick_sampler *s, size_t i) { return s->whole 
 
 static float highest(const wick_sampler *s) {
     float most = -INFINITY;
-    if (s->whole)
-        for (size_t i = 0; i < s->n; i++) most = s->logits[i] > most ? s->logits[i] : most;
-    else
-        for (size_t i = 0; i < s->n; i++) most = s->candidates[i].logit > most ? s->candidates[i].logit : most;
+    if (s->whole) return wick_sampler_most(s->logits, s->n);
+    for (size_t i = 0; i < s->n; i++) most = s->candidates[i].logit > most ? s->candidates[i].logit : most;
     return most;
 }
 

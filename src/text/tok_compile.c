@@ -52,16 +52,17 @@ static wick_status to_byte_domain(wick_tok_spec *s, wick_error *err) {
 
 #define META "\xe2\x96\x81"
 
-/* True if no piece has U+2581 after another character, and U+2581 is a piece (so that it ends a run of unknown ones). */
-static bool space_cuts(const wick_tok_spec *s) {
+/* Which bytes precede U+2581 inside pieces: no merge crosses a cut after any other byte. False: U+2581 is no piece, so that it would
+ * not end a run of unknown characters. */
+static bool space_cuts(const wick_tok_spec *s, uint32_t joined[8]) {
     bool known = false;
     for (size_t i = 0; i < s->n_token; i++) {
         wick_bytes t = spec_text(s, i);
         if (s->tokens[i].flags & (WICK_TOKEN_BYTE | WICK_TOKEN_CONTROL | WICK_TOKEN_UNKNOWN)) continue;
         known = known || (t.size == 3 && !memcmp(t.data, META, 3));
-        for (size_t k = 3; k + 3 <= t.size; k++)
-            if (!memcmp(t.data + k, META, 3) && memcmp(t.data + k - 3, META, 3) != 0) return false;
-        if (t.size > 3 && (!memcmp(t.data + 1, META, 3) || (t.size > 4 && !memcmp(t.data + 2, META, 3)))) return false;
+        for (size_t k = 1; k + 3 <= t.size; k++)
+            if (!memcmp(t.data + k, META, 3) && (k < 3 || memcmp(t.data + k - 3, META, 3) != 0))
+                joined[t.data[k - 1] >> 5] |= 1u << (t.data[k - 1] & 31);
     }
     return known;
 }
@@ -223,6 +224,7 @@ static void put_config(const wick_tok_config *c, wick_strbuf *b) {
                               c->suffix_at, c->suffix_size, c->hash_seed, c->reserved};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) put_u32(b, words[i]);
     const double scores[] = {c->min_score, c->max_score};
+    for (int i = 0; i < 8; i++) put_u32(b, c->joined[i]);
     for (int i = 0; i < 2; i++) {
         uint64_t u;
         memcpy(&u, &scores[i], 8);
@@ -302,7 +304,7 @@ static wick_status settle(wick_tok_spec *s, wick_error *err) {
     for (size_t i = 0; i < s->n_token; i++)
         if (s->tokens[i].size > c->max_piece) c->max_piece = s->tokens[i].size;
     if (c->model == WICK_TOK_BPE && !(c->flags & (WICK_TOK_BYTE_DOMAIN | WICK_TOK_IGNORE_MERGES)) && !c->suffix_size && !c->prefix_size &&
-        space_cuts(s))
+        space_cuts(s, c->joined))
         c->flags |= WICK_TOK_SPACE_CUTS;
     return WICK_OK;
 }

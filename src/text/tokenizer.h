@@ -47,7 +47,7 @@ enum {
     WICK_TOK_IGNORE_MERGES = 4, /* a whole piece that is a token is that token, whatever the merges say */
     WICK_TOK_FUSE_UNK = 8,
     WICK_TOK_SENTENCEPIECE = 16, /* SentencePiece's own rules where they differ from Hugging Face's */
-    WICK_TOK_SPACE_CUTS = 32,    /* no merge joins "x" and U+2581 "y": text may be cut before each U+2581 that follows another character */
+    WICK_TOK_SPACE_CUTS = 32,    /* text may be cut before each U+2581 that follows a character whose last byte is not in `joined` */
     WICK_TOK_DECODE_JOIN = 128,  /* no decoder in the file: tokens are joined with spaces */
 };
 
@@ -155,8 +155,9 @@ typedef struct wick_tok_config {
     uint32_t suffix_at, suffix_size; /* end_of_word_suffix */
     uint32_t hash_seed;
     uint32_t reserved;
-    double min_score; /* UNIGRAM: of an unknown character, penalty included */
-    double max_score; /* UNIGRAM: of the best piece */
+    uint32_t joined[8]; /* SPACE_CUTS: a bit for each byte that some piece has before U+2581 */
+    double min_score;   /* UNIGRAM: of an unknown character, penalty included */
+    double max_score;   /* UNIGRAM: of the best piece */
 } wick_tok_config;
 
 typedef struct wick_tok_scratch wick_tok_scratch;
