@@ -6,30 +6,34 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { ROUNDS = 5, VOCAB = 128256 };
+
+/* Processor time: one thread, and what other programs do is not measured. */
+static double worked(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static void bench_tokenizer(const char *path, const char *text, size_t size) {
     wick_tokenizer *from_file, *t;
     wick_error err;
     size_t blob_size, n = 0;
-    double start = wick_os_seconds();
+    double start = worked();
     if (wick_tokenizer_open(path, &from_file, &err) != WICK_OK) {
         printf("%s\n", err.message);
         return;
     }
-    double load = wick_os_seconds() - start, encode = 1e9, decode = 1e9, open = 1e9;
+    double load = worked() - start, encode = 1e9, decode = 1e9, open = 1e9;
     const void *blob = wick_tokenizer_blob(from_file, &blob_size);
     for (int round = 0; round < ROUNDS; round++) {
         int32_t *ids;
         char *back;
-        start = wick_os_seconds();
+        start = worked();
         if (wick_tokenizer_from_blob(blob, blob_size, &t, &err) != WICK_OK) exit(1);
-        double a = wick_os_seconds();
+        double a = worked();
         if (wick_tokenizer_encode(t, text, size, 0, &ids, &n, &err) != WICK_OK) exit(1);
-        double b = wick_os_seconds();
+        double b = worked();
         if (wick_tokenizer_decode(t, ids, n, false, &back, NULL, &err) != WICK_OK) exit(1);
-        double c = wick_os_seconds();
+        double c = worked();
         if (a - start < open) open = a - start;
         if (b - a < encode) encode = b - a;
         if (c - b < decode) decode = c - b;
@@ -47,9 +51,9 @@ static void bench_sampler(const char *name, wick_sampler_options o, const float 
     double best = 1e9;
     if (wick_sampler_new(&o, VOCAB, &s, NULL) != WICK_OK) exit(1);
     for (int round = 0; round < 40; round++) {
-        double start = wick_os_seconds();
+        double start = worked();
         for (int i = 0; i < 10; i++) wick_sampler_accept(s, wick_sampler_sample(s, logits));
-        double each = (wick_os_seconds() - start) / 10;
+        double each = (worked() - start) / 10;
         if (each < best) best = each;
     }
     printf("sampler, %s: %.0f us for %d logits\n", name, best * 1e6, VOCAB);

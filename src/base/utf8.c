@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* Bytes of a sequence by its first byte (0: cannot begin one), and the allowed range of its second byte. */
 static int sequence(unsigned char c, unsigned char *lo, unsigned char *hi) {
     *lo = 0x80, *hi = 0xbf;
@@ -46,8 +48,12 @@ size_t wick_utf8_encode(uint32_t cp, char out[4]) {
 }
 
 bool wick_utf8_valid(const char *s, size_t n) {
-    for (size_t i = 0, used; i < n; i += used)
+    for (size_t i = 0, used; i < n; i += used) {
+        uint64_t word;
+        while (i + 8 <= n && (memcpy(&word, s + i, 8), !(word & 0x8080808080808080ull))) i += 8; /* ASCII is what most text is */
+        if (i == n) break;
         if (!wick_utf8_decode(s + i, n - i, NULL, &used)) return false;
+    }
     return true;
 }
 

@@ -69,7 +69,13 @@ static bool touches_input(wick_added_scan *scan, size_t from, size_t to) {
 wick_added_match wick_added_next(wick_added_scan *scan) {
     const wick_tokenizer *t = scan->t;
     const char *s = scan->s;
+    const uint8_t *first = t->added_first[scan->list];
     while (t->n_added[scan->list] && scan->at < scan->n) {
+        uint8_t c = (uint8_t)s[scan->at];
+        if (!(first[c >> 3] >> (c & 7) & 1)) {
+            scan->at++;
+            continue;
+        }
         int32_t i = wick_added_longest(t, scan->list, s + scan->at, scan->n - scan->at);
         if (i < 0) {
             scan->at++;

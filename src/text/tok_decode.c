@@ -34,7 +34,7 @@ static wick_bytes piece(const wick_pieces *p, size_t i) {
 void wick_put_lossy(wick_strbuf *out, const char *s, size_t n) {
     for (size_t i = 0, used; i < n; i += used) {
         size_t from = i;
-        while (i < n && wick_utf8_decode(s + i, n - i, NULL, &used)) i += used;
+        while (i < n && ((unsigned char)s[i] < 0x80 ? (used = 1) : wick_utf8_decode(s + i, n - i, NULL, &used))) i += used;
         wick_strbuf_add(out, s + from, i - from);
         if (i == n) break;
         wick_strbuf_puts(out, FFFD);

@@ -42,6 +42,24 @@ static wick_status unicode_form(const char *s, size_t n, int options, wick_strbu
     return count < 0 ? wick_fail(err, WICK_EFORMAT, "the text cannot be normalized") : WICK_OK;
 }
 
+static int form_options(uint32_t kind);
+
+/* NFC of the stretches that may need it. An ASCII character composes with nothing before it, so text may be cut in front of each. */
+static wick_status compose(const char *s, size_t n, wick_strbuf *out, wick_error *err) {
+    for (size_t i = 0; i < n;) {
+        size_t at = i;
+        while (at < n && (unsigned char)s[at] < 0xcc) at++;
+        size_t from = at, to = at;
+        if (at < n)
+            while (from > i && (unsigned char)s[from] >= 0x80) from--;
+        while (to < n && (unsigned char)s[to] >= 0x80) to++;
+        wick_strbuf_add(out, s + i, from - i);
+        if (to > from) WICK_TRY(unicode_form(s + from, to - from, form_options(WICK_NORM_NFC), out, err));
+        i = to > from ? to : n;
+    }
+    return WICK_OK;
+}
+
 static int form_options(uint32_t kind) {
     switch (kind) {
     case WICK_NORM_NFC: return UTF8PROC_STABLE | UTF8PROC_COMPOSE;
@@ -234,7 +252,7 @@ static wick_status run_op(const wick_tokenizer *t, uint32_t i, const char *s, si
     const wick_tok_op *op = &t->ops[WICK_STAGE_NORMALIZE][i];
     wick_bytes a = wick_tok_op_a(t, op), b = wick_tok_op_b(t, op);
     switch (op->kind) {
-    case WICK_NORM_NFC:
+    case WICK_NORM_NFC: return compose(s, n, out, err);
     case WICK_NORM_NFD:
     case WICK_NORM_NFKC:
     case WICK_NORM_NFKD: return unicode_form(s, n, form_options(op->kind), out, err);
