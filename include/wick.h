@@ -295,6 +295,11 @@ size_t wick_logprobs(const float *logits, size_t n_vocab, int32_t token, float *
  * memory and output. A template may be rendered any number of times. */
 typedef struct wick_template wick_template;
 wick_status wick_template_new(const char *source, size_t size, wick_template **out, wick_error *err);
+/* A template file, a tokenizer_config.json, a chat_template.json, a GGUF, a `.pte` or a folder that holds one of them: the kind is
+ * found by content. */
+wick_status wick_template_open(const char *path, wick_template **out, wick_error *err);
+/* The template inside a model; WICK_ENOTFOUND if it carries none. */
+wick_status wick_template_from_model(const wick_model *model, wick_template **out, wick_error *err);
 void wick_template_free(wick_template *chat_template);
 /* The source of a template for models that carry none: "chatml", "llama3", "llama2", "gemma"; NULL: unknown. */
 const char *wick_template_builtin(const char *name);

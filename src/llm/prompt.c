@@ -95,15 +95,6 @@ static wick_status append_rendered(wick_prompt *p, const wick_tokenizer *tokeniz
     return status;
 }
 
-static wick_status chat_template(const wick_model *model, wick_template **out, wick_error *err) {
-    const void *source;
-    size_t size;
-    *out = NULL;
-    if (!wick_model_data_get(model, "wick.chat_template", &source, &size))
-        return wick_fail(err, WICK_ENOTFOUND, "the model carries no chat template");
-    return wick_template_new(source, size, out, err);
-}
-
 static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *o, wick_prompt *out,
                                wick_error *err) {
     wick_template *t = NULL;
@@ -114,7 +105,7 @@ static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *to
         status = wick_fail_nomem(err);
         goto out;
     }
-    WICK_CHECK_GOTO(chat_template(model, &t, err));
+    WICK_CHECK_GOTO(wick_template_from_model(model, &t, err));
     wick_template_input input = {.messages = messages, .variables = variables};
     WICK_CHECK_GOTO(wick_template_render(t, &input, &r, err));
     WICK_CHECK_GOTO(append_rendered(out, tokenizer, &r, err));
@@ -128,7 +119,7 @@ out:
 
 bool wick_chat_available(const wick_model *model, const char **why) {
     wick_template *t = NULL;
-    wick_status status = chat_template(model, &t, NULL);
+    wick_status status = wick_template_from_model(model, &t, NULL);
     wick_template_free(t);
     const char *reason = status == WICK_ENOTFOUND ? "the model carries no chat template" : "the model's chat template cannot be read";
     if (why) *why = status == WICK_OK ? NULL : reason;

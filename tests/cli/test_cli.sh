@@ -99,5 +99,41 @@ ok "inspect checkpoint fields" json "len(j['tensors']) > 10"
 ok "inspect garbage" status_is 1 "$wick" inspect "$work/garbage"
 ok "inspect garbage is one sentence" [ "$(wc -l <"$work/err")" = 1 ]
 
+# The same template in every place where one is kept.
+cat >"$work/t.jinja" <<'END'
+{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}{% endfor %}{{ strftime_now('%Y') }}{{ raise_exception('no') if tools }}{{ bos }}
+END
+mkdir "$work/folder" "$work/hf"
+cp "$source"/tests/data/container/micro_hf/* "$work/hf"
+cp "$work/t.jinja" "$work/hf/chat_template.jinja"
+"$wick" export "$work/hf" -o "$work/t.pte" --quiet >"$work/out" 2>&1
+python3 - "$work" <<'END'
+import json, struct, sys
+work = sys.argv[1]
+text = open(work + "/t.jinja").read()
+json.dump({"chat_template": text}, open(work + "/chat_template.json", "w"))
+named = [{"name": "tool_use", "template": "wrong"}, {"name": "default", "template": text}]
+json.dump({"bos_token": "<s>", "chat_template": named}, open(work + "/folder/tokenizer_config.json", "w"))
+field = lambda b: struct.pack("<Q", len(b)) + b
+with open(work + "/t.gguf", "wb") as f:
+    f.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + field(b"tokenizer.chat_template") + struct.pack("<I", 8) + field(text.encode()))
+END
+requests='{"messages":[{"role":"user","content":" h\u00e9 "}],"kwargs":{"bos":"<s>"},"now":"2026-01-15T12:34:56"}
+{"messages":[],"tools":[{}]}
+{"messages":1}
+nonsense
+{"messages":[],"tools":null,"kwargs":null,"now":"2027-01-15T12:34:56"}'
+for file in t.jinja chat_template.json folder t.gguf t.pte; do
+    echo "$requests" | "$wick" template --template "$work/$file" --jsonl >"$work/lines" 2>"$work/err"
+    python3 -c "import json; print(json.dumps([json.loads(l) for l in open('$work/lines')]))" >"$work/out"
+    ok "template $file" json "len(j) == 5 and j[0] == {'text': '<|user|>h\u00e92026<s>'} and 'no' in j[1]['error'] and all(list(x) == ['error'] for x in j[1:4]) and j[4] == {'text': '2027'}"
+done
+echo '{% if %}' >"$work/bad.jinja"
+ok "template unreadable" sh -c "echo '{}' | '$wick' template --template '$work/bad.jinja' --jsonl >'$work/out' 2>'$work/err'; [ \$? = 1 ]"
+ok "template unreadable answers" json "'line 1' in j['error']"
+ok "template absent" status_is 1 "$wick" template --template "$work/none.jinja" --jsonl
+ok "template none in it" status_is 1 "$wick" template --template "$work/q.pte" --jsonl
+ok "template no option" status_is 2 "$wick" template
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
