@@ -28,7 +28,7 @@
 
 /* ---------------------------------------------------------------- types */
 
-typedef enum wick_dtype { WICK_F32, WICK_F16, WICK_BF16, WICK_I8, WICK_U8, WICK_I32, WICK_I64, WICK_BOOL } wick_dtype;
+typedef enum wick_dtype { WICK_F32, WICK_F16, WICK_BF16, WICK_I8, WICK_U8, WICK_I32, WICK_I64, WICK_BOOL, WICK_F64 } wick_dtype;
 size_t wick_dtype_size(wick_dtype dtype);
 const char *wick_dtype_name(wick_dtype dtype); /* "f32" ... */
 
@@ -130,7 +130,7 @@ typedef struct wick_attrs {
             int64_t ring;     /* 0; else keys that lie this far or further behind the end of the step are gone, even for its first rows */
             int64_t n_sink;   /* first tokens that stay visible beside the window */
             float softcap;    /* 0: none */
-            bool kv_int8;     /* cache holds int8 with scale and zero point per token and head */
+            bool kv_int8;     /* of q, k and v it sees what int8 leaves, with a scale and zero point per token and head */
         } attention;
         struct { wick_act act; } act;
         struct { int64_t start, count; } split;

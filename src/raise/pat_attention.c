@@ -65,8 +65,13 @@ static wick_value_id state3(wick_raiser *r, wick_value_id old, const int64_t *di
 
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m) {
     wick_attrs attrs = {
-        .attention =
-            {.n_head = m->n[5], .n_kv_head = m->n[3], .d_head = m->n[4], .scale = (float)m->number[0], .window = m->n[6], .ring = m->n[7]},
+        .attention = {.n_head = m->n[5],
+                      .n_kv_head = m->n[3],
+                      .d_head = m->n[4],
+                      .scale = (float)m->number[0],
+                      .window = m->n[6],
+                      .ring = m->n[7],
+                      .kv_int8 = m->flag},
     };
     wick_value_id in[5];
     for (int i = 0; i < 3; i++) in[i] = wick_r_as_rows(r, m->v[i]);

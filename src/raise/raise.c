@@ -101,6 +101,7 @@ static wick_status rewrite(wick_raiser *r) {
     WICK_TRY(wick_r_family(r, wick_pat_mlp, wick_n_pat_mlp, 1));
     WICK_TRY(wick_r_family(r, wick_pat_attention, wick_n_pat_attention, 1));
     WICK_TRY(wick_r_family(r, wick_pat_ring, wick_n_pat_ring, 1));
+    WICK_TRY(wick_r_family(r, wick_pat_int8, wick_n_pat_int8, 1));
     WICK_TRY(wick_r_family(r, wick_pat_sdpa, wick_n_pat_sdpa, 1));
     WICK_TRY(wick_r_family(r, wick_pat_split, wick_n_pat_split, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_arith, wick_n_pat_arith, 1));

@@ -184,6 +184,46 @@ static wick_status do_sdpa(wick_r_call *c) {
                        q.dims);
 }
 
+/* A scale (axis: 0) and a zero point (axis: 1) for every row. */
+static wick_status do_choose_qparams(wick_r_call *c) {
+    wick_value_id x;
+    WICK_TRY(wick_r_read_args(c, 0, 1, &x));
+    wick_value in = *wick_r_arg_value(c, x);
+    if (in.rank < 1) return wick_r_unsupported(c->r, "quantization of a scalar by rows");
+    in.dims[in.rank - 1] = wick_dim_const(1);
+    WICK_TRY(wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.axis = 0}}, 1, &x, 2, in.rank, in.dims));
+    return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.axis = 1}}, 1, &x, 3, in.rank, in.dims);
+}
+
+/* flag: codes from -128 to 127 */
+static wick_status do_quantize_rows(wick_r_call *c) {
+    wick_value_id in[3];
+    int64_t least, most;
+    WICK_TRY(wick_r_read_args(c, 0, 3, in));
+    wick_value x = *wick_r_arg_value(c, in[0]);
+    bool int8 =
+        wick_r_const_arg(c->r, c->args[3], 0, &least) && wick_r_const_arg(c->r, c->args[4], 0, &most) && least == -128 && most == 127;
+    return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {.flag = int8}}, 3, in, 6, x.rank, x.dims);
+}
+
+/* Attributes as those of f_sdpa; tensors in the order of the arguments. */
+static wick_status do_quantized_sdpa(wick_r_call *c) {
+    wick_value_id in[10];
+    wick_dim start;
+    double dropout = 0, scale = 0;
+    int64_t causal, heads_first;
+    WICK_TRY(wick_r_read_args(c, 0, 3, in));
+    WICK_TRY(wick_r_read_args(c, 4, 1, &in[3]));
+    WICK_TRY(wick_r_read_args(c, 8, 6, &in[4]));
+    bool ok = wick_r_int_arg(c->r, c->args[3], wick_dim_const(0), &start) && wick_r_number_arg(c->r, c->args[5], &dropout) &&
+              dropout == 0 && wick_r_const_arg(c->r, c->args[6], 0, &causal) && wick_r_const_arg(c->r, c->args[14], 0, &heads_first) &&
+              !heads_first && (wick_r_arg(c, 7)->kind == WICK_EV_NULL || wick_r_number_arg(c->r, c->args[7], &scale));
+    if (!ok) return wick_r_other(c);
+    wick_value q = *wick_r_arg_value(c, in[0]);
+    wick_attrs attrs = {.fine = {.start = start, .number = scale, .flag = causal != 0}};
+    return wick_r_emit(c, WICK_OP_f_other, attrs, 10, in, 15, q.rank, q.dims);
+}
+
 /* Numbers start, start + 1, ... below end. */
 static wick_status do_arange(wick_r_call *c) {
     wick_dim start, end, n;
@@ -296,6 +336,9 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_EMBEDDING_4BIT] = do_embedding_4bit,
         [WICK_I_UPDATE_CACHE] = do_update_cache,
         [WICK_I_CUSTOM_SDPA] = do_sdpa,
+        [WICK_I_CUSTOM_QUANTIZED_SDPA] = do_quantized_sdpa,
+        [WICK_I_CHOOSE_QPARAMS_PER_TOKEN] = do_choose_qparams,
+        [WICK_I_QUANTIZE_PER_TOKEN] = do_quantize_rows,
         [WICK_I_INDEX_PUT] = do_index_put,
         [WICK_I_ARANGE_START] = do_arange,
         [WICK_I_SCALAR_TENSOR] = do_scalar_tensor,

@@ -179,11 +179,14 @@ wick_value_id wick_r_op(wick_raiser *r, wick_op op, wick_attrs attrs, int n_in, 
 /* ---------------------------------------------------------------- families */
 
 extern const wick_pattern wick_pat_layout[], wick_pat_scatter[], wick_pat_conv[], wick_pat_sdpa[], wick_pat_norm[], wick_pat_linear[],
-    wick_pat_embedding[], wick_pat_mlp[], wick_pat_attention[], wick_pat_ring[], wick_pat_arith[], wick_pat_split[], wick_pat_glu[];
+    wick_pat_embedding[], wick_pat_mlp[], wick_pat_attention[], wick_pat_ring[], wick_pat_int8[], wick_pat_arith[], wick_pat_split[],
+    wick_pat_glu[];
 extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick_n_pat_sdpa, wick_n_pat_norm, wick_n_pat_linear,
-    wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_arith, wick_n_pat_split, wick_n_pat_glu;
+    wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_int8, wick_n_pat_arith, wick_n_pat_split,
+    wick_n_pat_glu;
 
-/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, ring; number[0]: scale. (pat_attention.c) */
+/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, ring; number[0]: scale; flag: int8.
+ * (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 
 wick_status wick_r_rope(wick_raiser *r);          /* pat_rope.c: algebra over the lanes of a head */

@@ -13,8 +13,9 @@ bool wick_r_dtype(int scalar_type, wick_dtype *out) {
     static const struct {
         int from;
         wick_dtype to;
-    } table[] = {{WICK_ST_BYTE, WICK_U8},  {WICK_ST_CHAR, WICK_I8},   {WICK_ST_INT, WICK_I32},   {WICK_ST_LONG, WICK_I64},
-                 {WICK_ST_HALF, WICK_F16}, {WICK_ST_FLOAT, WICK_F32}, {WICK_ST_BOOL, WICK_BOOL}, {WICK_ST_BFLOAT16, WICK_BF16}};
+    } table[] = {{WICK_ST_BYTE, WICK_U8},   {WICK_ST_CHAR, WICK_I8},       {WICK_ST_INT, WICK_I32},
+                 {WICK_ST_LONG, WICK_I64},  {WICK_ST_HALF, WICK_F16},      {WICK_ST_FLOAT, WICK_F32},
+                 {WICK_ST_BOOL, WICK_BOOL}, {WICK_ST_BFLOAT16, WICK_BF16}, {WICK_ST_DOUBLE, WICK_F64}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].from == scalar_type) {
             *out = table[i].to;

@@ -114,7 +114,7 @@ static bool shape_of(const wick_model *m, const wick_node *n, place p, const wic
 static bool same_type(wick_dtype a, int b) {
     return (a == WICK_F32 && b == WICK_ST_FLOAT) || (a == WICK_I64 && b == WICK_ST_LONG) || (a == WICK_I32 && b == WICK_ST_INT) ||
            (a == WICK_I8 && b == WICK_ST_CHAR) || (a == WICK_U8 && b == WICK_ST_BYTE) || (a == WICK_BOOL && b == WICK_ST_BOOL) ||
-           (a == WICK_F16 && b == WICK_ST_HALF) || (a == WICK_BF16 && b == WICK_ST_BFLOAT16);
+           (a == WICK_F64 && b == WICK_ST_DOUBLE) || (a == WICK_F16 && b == WICK_ST_HALF) || (a == WICK_BF16 && b == WICK_ST_BFLOAT16);
 }
 
 static bool is_half(int type) { return type == WICK_ST_HALF || type == WICK_ST_BFLOAT16; }

@@ -211,9 +211,38 @@ static void ring_for_both(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 1)->args[2]
 static void long_steps(subject *s) { /* two tokens of a step in one place */
     s->pte->values[s->pte->inputs[0]].tensor->dims[1] = 33;
 }
+/* Caches of int8. Operands of attention: q, k, v, start, mask, dropout, causal, scale, zero and scale of q, of k, of v. The order of the
+ * first layer's quantizations is v, q, k. */
+static int32_t *int8_arg(subject *s, int i) { return &instr(s, WICK_I_CUSTOM_QUANTIZED_SDPA, 0)->args[i]; }
+static void swap(int32_t *a, int32_t *b) {
+    int32_t t = *a;
+    *a = *b;
+    *b = t;
+}
+static void int8_scales_swapped(subject *s) { swap(int8_arg(s, 11), int8_arg(s, 13)); }
+static void int8_zeros_swapped(subject *s) { swap(int8_arg(s, 10), int8_arg(s, 12)); }
+static void int8_not_causal(subject *s) { s->pte->values[*int8_arg(s, 6)].i = 0; }
+static void int8_masked(subject *s) { *int8_arg(s, 4) = *int8_arg(s, 13); }
+static void int8_heads_first(subject *s) { s->pte->values[*int8_arg(s, 14)].i = 1; }
+static void int8_query_elsewhere(subject *s) { *int8_arg(s, 3) = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
+static void int8_one_cache(subject *s) { /* v, its zero points and its scales are those of k */
+    *int8_arg(s, 2) = *int8_arg(s, 1);
+    *int8_arg(s, 12) = *int8_arg(s, 10);
+    *int8_arg(s, 13) = *int8_arg(s, 11);
+}
+static void int8_codes_of_7_bits(subject *s) { s->pte->values[instr(s, WICK_I_QUANTIZE_PER_TOKEN, 0)->args[3]].i = -127; }
+static void int8_codes_of_another_scale(subject *s) {
+    instr(s, WICK_I_QUANTIZE_PER_TOKEN, 2)->args[1] = instr(s, WICK_I_QUANTIZE_PER_TOKEN, 0)->args[1];
+}
+static void int8_scale_of_another(subject *s) {
+    instr(s, WICK_I_CHOOSE_QPARAMS_PER_TOKEN, 2)->args[0] = instr(s, WICK_I_CHOOSE_QPARAMS_PER_TOKEN, 0)->args[0];
+}
+static void int8_codes_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 1)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
+static void int8_scales_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 0)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
 static void nothing(subject *s) { (void)s; }
 
 #define RING "stock/st_8da4w_lgattn.pte"
+#define INT8 "stock/st_8da4w_qkv.pte"
 
 static const struct {
     const char *name, *file;
@@ -243,6 +272,19 @@ static const struct {
     {"short convolution, nothing", "stock/ty_lfm2.pte", nothing, NULL},
     {"keeps the first inputs", "stock/ty_lfm2.pte", keeps_first_inputs, "short_conv"},
     {"keeps for another layer", "stock/ty_lfm2.pte", keeps_for_another, "short_conv"},
+    {"int8, nothing", INT8, nothing, NULL},
+    {"scales of k and v swapped", INT8, int8_scales_swapped, "attention"},
+    {"zero points of k and v swapped", INT8, int8_zeros_swapped, "attention"},
+    {"int8, not causal", INT8, int8_not_causal, "attention"},
+    {"int8, masked", INT8, int8_masked, "attention"},
+    {"int8, heads first", INT8, int8_heads_first, "attention"},
+    {"int8, query elsewhere", INT8, int8_query_elsewhere, "attention"},
+    {"int8, one cache", INT8, int8_one_cache, "attention"},
+    {"codes from -127", INT8, int8_codes_of_7_bits, "attention"},
+    {"codes of another scale", INT8, int8_codes_of_another_scale, "attention"},
+    {"scale of another", INT8, int8_scale_of_another, "attention"},
+    {"codes put elsewhere", INT8, int8_codes_elsewhere, "attention"},
+    {"scales put elsewhere", INT8, int8_scales_elsewhere, "attention"},
     {"ring, nothing", RING, nothing, NULL},
     {"a window larger than the ring", RING, window_beyond_ring, "attention"},
     {"a window of nothing", RING, window_of_nothing, "attention"},

@@ -80,7 +80,7 @@ static const program programs[] = {
     {"ty_smollm2", NULL, NULL, true},
     {"ty_smollm2_fp32", NULL, NULL, true},
     {"sm_rec", NULL, NULL, true},
-    {"st_8da4w_qkv", NULL, NULL, false},
+    {"st_8da4w_qkv", NULL, NULL, true},
     {"st_8da4w_sink", NULL, NULL, false},
     {"st_8da4w_lgattn", NULL, NULL, true},
     {"st_fp32", NULL, NULL, true},

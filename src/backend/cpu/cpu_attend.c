@@ -36,7 +36,10 @@ static void lay_rows(const job *j, int64_t head, int64_t from, int64_t to) {
     int64_t d = j->c->d_head;
     for (int64_t r = from; r < to; r++) {
         const float *q = cpu_row(j->w, j->ph->in, r / j->group, j->ph->main_last) + (head * j->group + r % j->group) * d;
-        memcpy(desk->q + (r - from) * d, q, (size_t)d * 4);
+        if (j->c->int8)
+            cpu_round_int8(q, d, desk->q + (r - from) * d);
+        else
+            memcpy(desk->q + (r - from) * d, q, (size_t)d * 4);
         desk->first[r - from] = first_of(j, r);
         desk->limit[r - from] = limit_of(j, r);
     }

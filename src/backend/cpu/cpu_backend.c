@@ -7,12 +7,12 @@
 static bool is_power_of_two(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
 static const char *refuses_attention(const wick_graph *g, const wick_attrs *a) {
-    if (a->attention.d_head % 8 || a->attention.d_head > 512) return "attention with heads whose size is not a multiple of 8 up to 512";
+    if (a->attention.d_head % 8 || a->attention.d_head > CPU_MAX_HEAD)
+        return "attention with heads whose size is not a multiple of 8 up to 512";
     if (a->attention.n_head / a->attention.n_kv_head > WICK_ATTEND_ROWS) return "attention with more than 96 query heads per KV head";
     if (a->attention.softcap != 0) return "attention with a softcap";
     if (a->attention.ring && a->attention.ring < g->max_seq_len) return "attention over a ring that is smaller than a step";
     if (a->attention.n_sink) return "attention with sink tokens";
-    if (a->attention.kv_int8) return "attention with an int8 cache";
     return NULL;
 }
 

@@ -30,6 +30,7 @@
 enum {
     CPU_BLOCK_TILES = 8, /* row tiles whose activations stay in cache while panels pass */
     CPU_BLOCK_UNITS = 8, /* panels (or pairs of them) between two visits of the epilogue, with full row blocks */
+    CPU_MAX_HEAD = 512,  /* lanes of a head of attention */
     CPU_LOCAL_ROWS = 2,  /* up to so many rows every thread computes row ops for itself */
 };
 
@@ -167,6 +168,7 @@ typedef struct cpu_cache {
     int64_t n_head, n_kv_head, d_head;
     float scale;
     int64_t window, ring;
+    bool int8; /* q, k and v are rounded to codes of a head's row */
 } cpu_cache;
 
 typedef struct cpu_conv {

@@ -93,6 +93,8 @@ void cpu_rows(const cpu_work *w, const cpu_phase *ph, int64_t from, int64_t to);
 void cpu_linear(const cpu_work *w, const cpu_phase *ph);
 void cpu_attend(const cpu_work *w, const cpu_phase *ph);
 void cpu_conv_run(const cpu_work *w, const cpu_phase *ph);
+/* cpu_int8.c: what int8 leaves of n numbers. */
+void cpu_round_int8(const float *x, int64_t n, float *y);
 /* cpu_host.c: a fine op, on thread 0. */
 void cpu_host(const cpu_work *w, const cpu_phase *ph);
 /* Bytes of a host value at the bounds of the state; false: overflow. */
