@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const app_verb *const app_verbs[] = {&app_verb_export, &app_verb_run, &app_verb_chat, &app_verb_inspect, &app_verb_template, NULL};
+const app_verb *const app_verbs[] = {&app_verb_export,   &app_verb_run, &app_verb_chat, &app_verb_inspect, &app_verb_tokenize,
+                                     &app_verb_template, NULL};
 
 static int usage(FILE *f, int status) {
     fprintf(f, "wick %s: language models from checkpoint to answer, on this machine\n\nusage: wick VERB [OPTIONS] ...\n\n", wick_version());

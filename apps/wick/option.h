@@ -48,7 +48,7 @@ bool app_parse(const app_verb *verb, const app_option *options, int argc, char *
 int app_usage_error(const app_verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int app_fail(const app_verb *verb, const char *message);
 
-extern const app_verb app_verb_export, app_verb_run, app_verb_chat, app_verb_inspect, app_verb_template;
+extern const app_verb app_verb_export, app_verb_run, app_verb_chat, app_verb_inspect, app_verb_tokenize, app_verb_template;
 extern const app_verb *const app_verbs[]; /* NULL-terminated */
 
 #endif
