@@ -20,10 +20,15 @@ typedef enum method_id {
     M_INDEX,
     M_ISALNUM,
     M_ISALPHA,
+    M_ISASCII,
+    M_ISDECIMAL,
     M_ISDIGIT,
+    M_ISIDENTIFIER,
     M_ISLOWER,
     M_ISNUMERIC,
+    M_ISPRINTABLE,
     M_ISSPACE,
+    M_ISTITLE,
     M_ISUPPER,
     M_JOIN,
     M_LJUST,
@@ -76,11 +81,15 @@ static const struct {
     {J_STRING, "index", M_INDEX},
     {J_STRING, "isalnum", M_ISALNUM},
     {J_STRING, "isalpha", M_ISALPHA},
+    {J_STRING, "isascii", M_ISASCII},
+    {J_STRING, "isdecimal", M_ISDECIMAL},
     {J_STRING, "isdigit", M_ISDIGIT},
-    {J_STRING, "isdecimal", M_ISDIGIT},
+    {J_STRING, "isidentifier", M_ISIDENTIFIER},
     {J_STRING, "islower", M_ISLOWER},
     {J_STRING, "isnumeric", M_ISNUMERIC},
+    {J_STRING, "isprintable", M_ISPRINTABLE},
     {J_STRING, "isspace", M_ISSPACE},
+    {J_STRING, "istitle", M_ISTITLE},
     {J_STRING, "isupper", M_ISUPPER},
     {J_STRING, "join", M_JOIN},
     {J_STRING, "ljust", M_LJUST},
@@ -189,32 +198,9 @@ static jinja_value split(jinja_interp *j, const jinja_string *s, const jinja_arg
     return out;
 }
 
-static size_t chars_before(const jinja_string *s, size_t at) { return jinja_char_count(&(jinja_string){s->s, NULL, at}); }
-
-/* The byte position of the first or last occurrence; SIZE_MAX: none. */
-static size_t position(jinja_interp *j, const jinja_string *s, const jinja_string *part, bool last) {
-    size_t found = SIZE_MAX;
-    jinja_spend(j->a, 1 + s->n / 16);
-    for (size_t i = 0; i + part->n <= s->n;) {
-        const char *hit = part->n ? memmem(s->s + i, s->n - i, part->s, part->n) : s->s + i;
-        if (!hit) break;
-        found = (size_t)(hit - s->s);
-        if (!last) break;
-        i = found + 1;
-    }
-    return found;
-}
-
-static jinja_value find(jinja_interp *j, const jinja_string *s, const jinja_args *args, bool last, bool must) {
-    size_t at = position(j, s, string_arg(j, args, 0, "what is looked for"), last);
-    if (args->n > 1) jinja_fail(j->a, WICK_EUNSUPPORTED, "searching in a part of a string");
-    if (at == SIZE_MAX && must) jinja_fail(j->a, WICK_EFORMAT, "the substring is not found");
-    return at == SIZE_MAX ? jinja_integer(j->a, -1) : int_value(j, chars_before(s, at));
-}
-
 static jinja_value partition(jinja_interp *j, const jinja_string *s, const jinja_string *sep, bool last) {
     jinja_value out = jinja_new_list(j->a, J_TUPLE, J_PLAIN);
-    size_t at = position(j, s, sep, last);
+    size_t at = jinja_position(j, s, sep, last);
     if (!sep->n) jinja_fail(j->a, WICK_EFORMAT, "the separator is empty");
     bool none = at == SIZE_MAX;
     if (none) at = last ? 0 : s->n;
@@ -227,30 +213,6 @@ static jinja_value partition(jinja_interp *j, const jinja_string *s, const jinja
 
 static bool affix(const jinja_string *s, const jinja_string *part, bool end) {
     return part->n <= s->n && !memcmp(end ? s->s + s->n - part->n : s->s, part->s, part->n);
-}
-
-static jinja_value has_affix(jinja_interp *j, const jinja_string *s, jinja_value part, bool end) {
-    if (part.type != J_TUPLE) return jinja_bool(affix(s, jinja_need_string(j, part, end ? "an ending" : "a beginning"), end));
-    for (size_t i = 0; i < part.u.l->n; i++)
-        if (affix(s, jinja_need_string(j, part.u.l->items[i], "an affix"), end)) return jinja_bool(true);
-    return jinja_bool(false);
-}
-
-static bool all_chars(const jinja_string *s, method_id id) {
-    for (size_t i = 0, n; i < s->n; i += n) {
-        uint32_t cp = wick_char_at(s->s + i, &n);
-        unsigned c = wick_char_class(cp);
-        bool letter = c & WICK_CH_LETTER, number = c & WICK_CH_NUMBER;
-        bool digit = utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_ND;
-        bool script = cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || (cp >= 0x2070 && cp <= 0x2079) || (cp >= 0x2080 && cp <= 0x2089);
-        if (id == M_ISALPHA     ? !letter
-            : id == M_ISALNUM   ? !letter && !number
-            : id == M_ISDIGIT   ? !digit && !script
-            : id == M_ISNUMERIC ? !number
-                                : !jinja_is_space(cp))
-            return false;
-    }
-    return s->n > 0;
 }
 
 static jinja_value by_words(jinja_interp *j, const jinja_string *s, bool swap) {
@@ -310,8 +272,14 @@ static const jinja_string *fill_arg(jinja_interp *j, const jinja_args *args) {
     return args->n > 1 ? jinja_need_string(j, args->items[1], "the filling") : NULL;
 }
 
+static bool takes_nothing(method_id id) {
+    return (id >= M_ISALNUM && id <= M_ISUPPER) || id == M_CAPITALIZE || id == M_CASEFOLD || id == M_LOWER || id == M_UPPER ||
+           id == M_SWAPCASE || id == M_TITLE;
+}
+
 static jinja_value string_method(jinja_interp *j, method_id id, const jinja_string *s, const jinja_args *args) {
     jinja_value v;
+    if ((args->n || args->n_named) && takes_nothing(id)) jinja_fail(j->a, WICK_EFORMAT, "this method takes no arguments");
     switch (id) {
     case M_CAPITALIZE:
         return jinja_run_filter(j, jinja_filter_id("capitalize", 10), (jinja_value){.type = J_STRING, .u.s = (jinja_string *)s},
@@ -320,29 +288,30 @@ static jinja_value string_method(jinja_interp *j, method_id id, const jinja_stri
     case M_CENTER: return jinja_pad(j, s, width_arg(j, args), fill_arg(j, args), 0);
     case M_LJUST: return jinja_pad(j, s, width_arg(j, args), fill_arg(j, args), -1);
     case M_RJUST: return jinja_pad(j, s, width_arg(j, args), fill_arg(j, args), 1);
-    case M_COUNT: {
-        const jinja_string *part = string_arg(j, args, 0, "what is counted");
-        size_t n = 0;
-        if (!part->n) return int_value(j, jinja_char_count(s) + 1);
-        for (const char *p = s->s; (p = memmem(p, s->n - (size_t)(p - s->s), part->s, part->n)); p += part->n) n++;
-        return int_value(j, n);
-    }
-    case M_ENDSWITH: return has_affix(j, s, jinja_arg(args, 0, NULL), true);
-    case M_STARTSWITH: return has_affix(j, s, jinja_arg(args, 0, NULL), false);
+    case M_COUNT: return jinja_count(j, s, args);
+    case M_ENDSWITH: return jinja_has_affix(j, s, args, true);
+    case M_STARTSWITH: return jinja_has_affix(j, s, args, false);
     case M_EXPANDTABS: return expand_tabs(j, s, args->n || args->n_named ? jinja_need_int(j, jinja_arg(args, 0, "tabsize"), "tabsize") : 8);
     case M_FIND:
-    case M_INDEX: return find(j, s, args, false, id == M_INDEX);
+    case M_INDEX: return jinja_find(j, s, args, false, id == M_INDEX);
     case M_RFIND:
-    case M_RINDEX: return find(j, s, args, true, id == M_RINDEX);
+    case M_RINDEX: return jinja_find(j, s, args, true, id == M_RINDEX);
     case M_FORMAT: return jinja_format(j, s, args);
     case M_ISLOWER:
     case M_ISUPPER: return jinja_bool(jinja_is_case(s, id == M_ISUPPER));
-    case M_ISALNUM:
-    case M_ISALPHA:
-    case M_ISDIGIT:
-    case M_ISNUMERIC:
-    case M_ISSPACE: return jinja_bool(all_chars(s, id));
-    case M_JOIN: return join(j, s, jinja_arg(args, 0, NULL));
+    case M_ISALNUM: return jinja_bool(jinja_all_chars(s, jinja_is_alnum, false));
+    case M_ISALPHA: return jinja_bool(jinja_all_chars(s, jinja_is_alpha, false));
+    case M_ISASCII: return jinja_bool(jinja_all_chars(s, jinja_is_ascii, true));
+    case M_ISDECIMAL: return jinja_bool(jinja_all_chars(s, jinja_is_decimal, false));
+    case M_ISDIGIT: return jinja_bool(jinja_all_chars(s, jinja_is_digit, false));
+    case M_ISIDENTIFIER: return jinja_bool(jinja_is_identifier(s));
+    case M_ISNUMERIC: return jinja_bool(jinja_all_chars(s, jinja_is_numeric, false));
+    case M_ISPRINTABLE: return jinja_bool(jinja_all_chars(s, jinja_is_printable, true));
+    case M_ISSPACE: return jinja_bool(jinja_all_chars(s, jinja_is_space, false));
+    case M_ISTITLE: return jinja_bool(jinja_is_titled(s));
+    case M_JOIN:
+        if (args->n != 1 || args->n_named) jinja_fail(j->a, WICK_EFORMAT, "join takes one argument");
+        return join(j, s, args->items[0]);
     case M_LOWER: return jinja_lower(j, s);
     case M_UPPER: return jinja_upper(j, s);
     case M_STRIP: return jinja_strip(j, s, chars_arg(j, args), true, true);
@@ -405,8 +374,9 @@ static jinja_value dict_method(jinja_interp *j, method_id id, jinja_value self, 
 static jinja_value list_method(jinja_interp *j, method_id id, jinja_value self, const jinja_args *args) {
     if (id == M_COPY) return jinja_run_filter(j, jinja_filter_id("list", 4), self, args);
     size_t n = 0;
+    if (args->n != 1 || args->n_named) jinja_fail(j->a, WICK_EFORMAT, "this method takes one argument");
     for (size_t i = 0; i < self.u.l->n; i++) {
-        if (!jinja_equal(j->a, self.u.l->items[i], jinja_arg(args, 0, NULL))) continue;
+        if (!jinja_equal(j->a, self.u.l->items[i], args->items[0])) continue;
         if (id == M_LIST_INDEX) return int_value(j, i);
         n++;
     }

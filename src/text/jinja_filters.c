@@ -99,6 +99,16 @@ static jinja_value f_abs(jinja_interp *j, jinja_value v, const jinja_args *args)
     return jinja_integer(j->a, i < 0 ? -i : i);
 }
 
+/* To tens, hundreds ...; halves to even. */
+static jinja_value round_int(jinja_interp *j, jinja_int i, jinja_int places) {
+    jinja_int unit = 1;
+    if (places < -36) return jinja_integer(j->a, 0);
+    for (; places < 0; places++) unit *= 10;
+    jinja_int rest = (i % unit + unit) % unit, low = i - rest;
+    if (rest > unit - rest || (rest == unit - rest && low / unit % 2)) low += unit;
+    return jinja_integer(j->a, unit == 1 ? i : low);
+}
+
 static jinja_value f_round(jinja_interp *j, jinja_value v, const jinja_args *args) {
     jinja_int places = int_arg(j, args, 0, "precision", 0);
     jinja_value method = jinja_arg(args, 1, "method");
@@ -109,7 +119,7 @@ static jinja_value f_round(jinja_interp *j, jinja_value v, const jinja_args *arg
         if (!up && !jinja_text_is(method, "floor")) jinja_fail(j->a, WICK_EFORMAT, "method must be common, ceil or floor");
         return jinja_float((up ? ceil(f * scale) : floor(f * scale)) / scale);
     }
-    if (v.type != J_FLOAT) return jinja_integer(j->a, jinja_need_int(j, v, "a number"));
+    if (v.type != J_FLOAT) return round_int(j, jinja_need_int(j, v, "a number"), places);
     char text[400];
     if (places < 0 || places > 60) return jinja_float(places < 0 ? rint(f * scale) / scale : f);
     snprintf(text, sizeof text, "%.*f", (int)places, f); /* correctly rounded, halves to even: as Python does it */
@@ -140,6 +150,12 @@ static jinja_value f_float(jinja_interp *j, jinja_value v, const jinja_args *arg
 static jinja_value f_string(jinja_interp *j, jinja_value v, const jinja_args *args) {
     (void)args;
     return jinja_to_text(j->a, v);
+}
+
+static jinja_value f_forceescape(jinja_interp *j, jinja_value v, const jinja_args *args) {
+    v = jinja_to_text(j->a, v);
+    v.safe = false;
+    return jinja_f_escape(j, v, args);
 }
 
 static jinja_value f_pprint(jinja_interp *j, jinja_value v, const jinja_args *args) {
@@ -260,14 +276,26 @@ static void sort_by(jinja_interp *j, jinja_value *items, jinja_value *keys, size
     }
 }
 
+/* "a,b": the list of both keys. One key is a list too: lists with equal items are not ordered further, whatever their types. */
+static jinja_value keys_of(jinja_interp *j, jinja_value v, jinja_value attribute, bool case_sensitive) {
+    jinja_value keys = new_list(j, J_PLAIN);
+    const jinja_string *s = attribute.type == J_STRING ? attribute.u.s : NULL;
+    if (!s) jinja_push(j->a, keys.u.l, key_of(j, v, attribute, case_sensitive));
+    for (size_t from = 0; s && from <= s->n;) {
+        const char *comma = memchr(s->s + from, ',', s->n - from);
+        size_t to = comma ? (size_t)(comma - s->s) : s->n;
+        jinja_push(j->a, keys.u.l, key_of(j, v, jinja_slice_of(j->a, s, from, to), case_sensitive));
+        from = to + 1;
+    }
+    return keys;
+}
+
 static jinja_list *sorted(jinja_interp *j, jinja_value v, jinja_value attribute, bool case_sensitive, bool reverse,
                           jinja_value **keys_out) {
     jinja_list *l = f_list(j, v, &(jinja_args){0}).u.l;
     jinja_value *keys = jinja_alloc(j->a, (l->n + 1) * sizeof *keys);
     for (size_t i = 0; i < l->n; i++) {
-        if (attribute.type == J_STRING && memchr(attribute.u.s->s, ',', attribute.u.s->n))
-            jinja_fail(j->a, WICK_EUNSUPPORTED, "sorting by several attributes");
-        keys[i] = key_of(j, l->items[i], attribute, case_sensitive);
+        keys[i] = keys_of(j, l->items[i], attribute, case_sensitive);
     }
     sort_by(j, l->items, keys, l->n, reverse);
     if (keys_out) *keys_out = keys;
@@ -354,7 +382,7 @@ static jinja_value f_sum(jinja_interp *j, jinja_value v, const jinja_args *args)
 }
 
 static jinja_value f_batch(jinja_interp *j, jinja_value v, const jinja_args *args) {
-    jinja_int size = int_arg(j, args, 0, "linecount", 0);
+    jinja_int size = jinja_need_int(j, jinja_arg(args, 0, "linecount"), "linecount");
     jinja_value fill = jinja_arg(args, 1, "fill_with"), out = new_list(j, J_GENERATOR), part = {0};
     if (lazy_failure(v, out)) return out;
     jinja_list *l = jinja_iterate(j->a, v);
@@ -462,7 +490,7 @@ static const struct {
     {"filesizeformat", "binary", jinja_f_filesize},
     {"first", "", f_first},
     {"float", "default", f_float},
-    {"forceescape", "", jinja_f_escape},
+    {"forceescape", "", f_forceescape},
     {"format", "*", jinja_f_format},
     {"groupby", "attribute,default,case_sensitive", f_groupby},
     {"indent", "width,first,blank", jinja_f_indent},

@@ -1,6 +1,6 @@
 /* Printing: str(), repr() and json.dumps() as Python writes them. */
 #include "base/utf8.h"
-#include "text/jinja.h"
+#include "text/jinja_text.h"
 #include "text/tok_chars.h"
 
 #include <math.h>
@@ -57,7 +57,7 @@ void jinja_print_float(jinja_buffer *b, jinja_arena *a, double f) {
 
 /* ---- repr */
 
-static bool printable(uint32_t cp) {
+bool jinja_is_printable(uint32_t cp) {
     if (cp < 0x80) return cp >= 0x20 && cp != 0x7f;
     return !wick_is_other(cp) && !(wick_char_class(cp) & WICK_CH_SPACE);
 }
@@ -72,7 +72,7 @@ static void repr_string(jinja_arena *a, jinja_buffer *b, const jinja_string *s) 
             snprintf(text, sizeof text, "\\%c", (char)cp);
         else if (cp == '\n' || cp == '\r' || cp == '\t')
             snprintf(text, sizeof text, "\\%c", cp == '\n' ? 'n' : cp == '\r' ? 'r' : 't');
-        else if (printable(cp)) {
+        else if (jinja_is_printable(cp)) {
             jinja_add(a, b, s->s + i, n, marked);
             continue;
         } else

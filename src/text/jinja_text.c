@@ -337,9 +337,10 @@ jinja_value jinja_f_striptags(jinja_interp *j, jinja_value v, const jinja_args *
     bool space = false;
     for (size_t i = 0, n; i < s->n; i += n) {
         uint32_t cp = wick_char_at(s->s + i, &n);
-        const char *close = cp == '<' ? memchr(s->s + i, '>', s->n - i) : NULL;
+        bool comment = s->n - i >= 4 && !memcmp(s->s + i, "<!--", 4);
+        const char *close = comment ? memmem(s->s + i, s->n - i, "-->", 3) : cp == '<' ? memchr(s->s + i, '>', s->n - i) : NULL;
         if (close) {
-            n = (size_t)(close - s->s) + 1 - i;
+            n = (size_t)(close - s->s) + (comment ? 3 : 1) - i;
             continue;
         }
         if (jinja_is_space(cp)) {
@@ -350,7 +351,12 @@ jinja_value jinja_f_striptags(jinja_interp *j, jinja_value v, const jinja_args *
         space = false;
         jinja_add(j->a, &b, s->s + i, n, s->marks && s->marks[i]);
     }
-    return jinja_text(j->a, &b);
+    static const char *const entities[][2] = {{"&lt;", "<"},   {"&gt;", ">"},    {"&#39;", "'"},
+                                              {"&#34;", "\""}, {"&quot;", "\""}, {"&amp;", "&"}};
+    jinja_value out = jinja_text(j->a, &b);
+    for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
+        out = jinja_replace(j, out.u.s, jinja_cstr(j->a, entities[i][0]).u.s, jinja_cstr(j->a, entities[i][1]).u.s, -1);
+    return out;
 }
 
 jinja_value jinja_f_xmlattr(jinja_interp *j, jinja_value v, const jinja_args *args) {
@@ -409,9 +415,12 @@ jinja_value jinja_f_urlencode(jinja_interp *j, jinja_value v, const jinja_args *
 jinja_value jinja_f_filesize(jinja_interp *j, jinja_value v, const jinja_args *args) {
     jinja_value binary = jinja_arg(args, 0, "binary");
     bool two = jinja_given(binary) && jinja_true(&binary);
-    double bytes = v.type == J_STRING ? strtod(jinja_str(j->a, v.u.s->s, v.u.s->n, false).u.s->s, NULL) : jinja_as_float(&v),
-           base = two ? 1024 : 1000, unit = base;
+    double bytes = 0, base = two ? 1024 : 1000, unit = base;
     static const char prefixes[] = "kMGTPEZY";
+    if (jinja_is_number(&v))
+        bytes = jinja_as_float(&v);
+    else if (v.type != J_STRING || !jinja_parse_float(j, v.u.s, &bytes))
+        jinja_fail(j->a, WICK_EFORMAT, "a size should be a number, not a %s", jinja_type_name(&v));
     char text[64];
     if (bytes == 1) return jinja_cstr(j->a, "1 Byte");
     if (bytes < base)
@@ -455,6 +464,10 @@ jinja_value jinja_f_truncate(jinja_interp *j, jinja_value v, const jinja_args *a
     const jinja_string *tail = jinja_given(end) ? soft(j, end) : jinja_cstr(j->a, "...").u.s;
     jinja_int room = most - (jinja_int)jinja_char_count(tail);
     if (room < 0 || slack < 0) jinja_fail(j->a, WICK_EFORMAT, "truncate to %d characters has no room for the end", (int)most);
+    if (jinja_is_sequence(&v) || v.type == J_DICT) {
+        if ((jinja_int)jinja_iterate(j->a, v)->n <= most + slack) return v;
+        jinja_fail(j->a, WICK_EFORMAT, "a %s cannot be truncated", jinja_type_name(&v));
+    }
     if ((jinja_int)jinja_char_count(s) <= most + slack) return jinja_slice_of(j->a, s, 0, s->n);
     size_t n = prefix_size(s, room);
     bool whole_words = !(jinja_given(kill) && jinja_true(&kill));
@@ -503,7 +516,8 @@ static void wrap_line(jinja_interp *j, jinja_buffer *b, const jinja_string *s, s
 jinja_value jinja_f_wordwrap(jinja_interp *j, jinja_value v, const jinja_args *args) {
     jinja_value width = jinja_arg(args, 0, "width"), long_words = jinja_arg(args, 1, "break_long_words"),
                 with = jinja_arg(args, 2, "wrapstring");
-    const jinja_string *s = soft(j, v), *brk = jinja_given(with) && with.type != J_NONE ? soft(j, with) : jinja_cstr(j->a, "\n").u.s;
+    const jinja_string *s = jinja_need_string(j, v, "what is wrapped"),
+                       *brk = jinja_given(with) && with.type != J_NONE ? soft(j, with) : jinja_cstr(j->a, "\n").u.s;
     jinja_int n = jinja_given(width) ? jinja_need_int(j, width, "width") : 79;
     if (n <= 0) jinja_fail(j->a, WICK_EFORMAT, "a line should have at least one character");
     jinja_list *l = jinja_lines(j, s, false).u.l;
