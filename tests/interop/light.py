@@ -16,7 +16,10 @@ import agree
 STEPS = 64
 STORY_PROMPTS = [[1], [1, 403, 407, 261, 378], [1, 411, 322, 265, 262, 379, 419, 415, 271, 337, 410, 408, 419, 292, 300, 301, 302],
                  [1] + list(range(260, 299))]
-SMOL_PROMPTS = [[1, 9690, 198, 2683], [504, 3575, 282, 4649, 314], list(range(1000, 1040)), [1, 4093, 198, 1780, 314, 260, 3575, 282, 4649, 47, 2, 198, 1, 520, 9531, 198]]
+SMOL_PROMPTS = [  # "The", "The capital of France is", and two chat turns
+    [504], [504, 3575, 282, 4649, 314], [1, 4093, 198, 1780, 314, 260, 31469, 6740, 281, 905, 47, 2, 198, 1, 520, 9531, 198],
+    [1, 4093, 198, 19161, 253, 1165, 1890, 1977, 563, 253, 8085, 617, 17542, 288, 7670, 30, 12092, 351, 260, 1924, 637, 788, 253, 1165, 3102,
+     923, 284, 1446, 357, 656, 582, 3822, 1924, 30, 2, 198, 1, 520, 9531, 198]]
 STORY_RECIPES = [('fp32 portable', ['--qmode', 'fp32', '--backend', 'portable', '--embedding_quantize', 'fp32']),
                  ('fp32 xnnpack', ['--qmode', 'fp32', '--embedding_quantize', 'fp32']),
                  ('8da4w', [])]
@@ -75,9 +78,10 @@ class Pair:
             against.append(min((agree.compare(w, ours) for w in ways), key=lambda r: r['kl_mean']))
         own, r = agree.merge(own), agree.merge(against)
         good = agree.quantized_agrees(r, own) if quantized else agree.fp32_agrees(r)
-        print('%-28s %s  max|d| %.2e  KL mean %.1e max %.1e  flips %d/%d (margin %.3f); stock against itself: max|d| %.2e  KL mean %.1e  flips %d/%d'
+        print('%-28s %s  max|d| %.2e  KL mean %.1e max %.1e  flips %d/%d (margin %.3f); stock against itself: max|d| %.2e  KL mean %.1e max %.1e  '
+              'flips %d/%d (margin %.3f)'
               % (name, 'agrees  ' if good else 'DIFFERS ', r['max_abs'], r['kl_mean'], r['kl_max'], r['flips'], r['steps'], r['flip_margin'],
-                 own['max_abs'], own['kl_mean'], own['flips'], own['steps']), flush=True)
+                 own['max_abs'], own['kl_mean'], own['kl_max'], own['flips'], own['steps'], own['flip_margin']), flush=True)
         return good
 
 
