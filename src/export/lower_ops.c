@@ -196,7 +196,7 @@ static int32_t query_position(wick_lower_state *lw, wick_value_id q) {
 
 static void emit_attention(wick_lower_state *lw, const wick_node *n) {
     int64_t d = n->attrs.attention.d_head, g = n->attrs.attention.n_kv_head, h = n->attrs.attention.n_head;
-    if (n->attrs.attention.window || n->attrs.attention.ring || n->attrs.attention.n_sink || n->attrs.attention.softcap != 0 || n->attrs.attention.kv_int8)
+    if (n->attrs.attention.window || n->attrs.attention.n_sink || n->attrs.attention.softcap != 0 || n->attrs.attention.kv_int8)
         wick_lower_fail(lw, WICK_EUNSUPPORTED, "attention with a window, sinks, a soft cap or an int8 cache cannot be lowered");
     const wick_value *cache = wick_lower_value(lw, n->in[3]);
     int64_t cache_dims[] = {1, cache->dims[0].c, g, d};

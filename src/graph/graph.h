@@ -127,7 +127,6 @@ typedef struct wick_attrs {
             int64_t n_head, n_kv_head, d_head;
             float scale;      /* of q.k */
             int64_t window;   /* 0: all earlier tokens; else the newest `window` of them, itself included */
-            int64_t ring;     /* 0; else keys that lie this far or further behind the end of the step are gone, even for its first rows */
             int64_t n_sink;   /* first tokens that stay visible beside the window */
             float softcap;    /* 0: none */
             bool kv_int8;     /* of q, k and v it sees what int8 leaves, with a scale and zero point per token and head */

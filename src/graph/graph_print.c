@@ -108,7 +108,6 @@ static void put_attention(const printer *p, const wick_attrs *a) {
     put_int(p, "d_head", a->attention.d_head);
     put_float(p, "scale", (double)a->attention.scale);
     if (a->attention.window) put_int(p, "window", a->attention.window);
-    if (a->attention.ring) put_int(p, "ring", a->attention.ring);
     if (a->attention.n_sink) put_int(p, "sink", a->attention.n_sink);
     if (a->attention.softcap != 0) put_float(p, "softcap", (double)a->attention.softcap);
     if (a->attention.kv_int8) wick_strbuf_puts(p->out, " kv=int8");

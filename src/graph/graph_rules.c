@@ -92,8 +92,7 @@ static wick_status rule_attention(const rule *r) {
             return broken(r, "a cache is not a state [C,G,D]");
     }
     if (!input(r, 3) != !input(r, 4)) return broken(r, "it has one cache");
-    int64_t window = r->n->attrs.attention.window, ring = r->n->attrs.attention.ring;
-    if (window < 0 || ring < 0 || (ring && ring < window)) return broken(r, "its window is negative, or larger than its ring");
+    if (r->n->attrs.attention.window < 0) return broken(r, "its window is negative");
     return give(r, WICK_F32, q->dims[0], h * d);
 }
 

@@ -6,8 +6,11 @@
  *
  * At P = 0 the first line makes every entry -1, so whatever the list held does not matter. From then on it holds, by induction over the
  * steps, for each place the newest token below P + S that belongs there: exactly the tokens of [P + S - L, P + S). No two tokens of a step
- * share a place, as S <= L. So the ring shows what a cache of the whole context shows through the attributes `window` and `ring`; `ring`
- * matters only where a step may be so long that it overwrites keys that its first rows still look for.
+ * share a place, as S <= L. A row's window is there whenever S <= L - window + 1, so the attention is one with a window over a cache of
+ * the whole context.
+ *
+ * A longer step overwrites keys that its first rows still look for, and what the program answers depends on how a prompt was cut into
+ * steps. The graph is what it answers in steps that are short enough: results of graphs do not depend on the cut.
  *
  * The list is read by nothing else, and goes. */
 #include "raise/raise_int.h"
@@ -152,7 +155,7 @@ static int64_t context_of(const wick_raiser *r) {
     return context;
 }
 
-/* v: q, k, v, then the states; n: the nodes that wrote them, C, G, D, H, window, ring, keeper; number[0]: scale */
+/* v: q, k, v, then the states; n: the nodes that wrote them, C, G, D, H, window, keeper; number[0]: scale */
 static bool match_ring(wick_raiser *r, const wick_node *n, wick_match *m) {
     wick_value_id q = wick_r_in(r, n, 0), keys = wick_r_in(r, n, 1);
     const wick_value *query = wick_r_value(r, q), *held = wick_r_value(r, keys);
@@ -167,16 +170,14 @@ static bool match_ring(wick_raiser *r, const wick_node *n, wick_match *m) {
         return false;
     if (k.n_head != v.n_head || k.d_head != v.d_head || query->dims[3].c != k.d_head || query->dims[2].c < 1 || query->dims[2].c % k.n_head)
         return false;
-    bool all_there = r->g->max_seq_len <= found.size - found.window + 1; /* when the first row of a step looks for its oldest key */
     *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state},
-                      .n = {k.update, v.update, context_of(r), k.n_head, k.d_head, query->dims[2].c, found.window,
-                            all_there ? 0 : found.size, found.keeper}};
+                      .n = {k.update, v.update, context_of(r), k.n_head, k.d_head, query->dims[2].c, found.window, found.keeper}};
     m->number[0] = n->attrs.fine.number != 0 ? n->attrs.fine.number : 1 / sqrt((double)k.d_head);
     return m->n[2] > 0;
 }
 
 static wick_value_id build_ring(wick_raiser *r, const wick_node *n, const wick_match *m) {
-    r->g->nodes[m->n[8]].writes_state = false;
+    r->g->nodes[m->n[7]].writes_state = false;
     return wick_r_build_attention(r, n, m);
 }
 

@@ -6,9 +6,10 @@
  * and linears of one input are merged. A match is exact algebra up to reassociation; in doubt it does not match. What is left stays a fine
  * op with its origin and runs in the vm: wrong is worse than slow.
  *
- * Three liberties, none with effect on what is computed: activations between coarse ops are f32 where a program rounds them to halves; a
+ * Three liberties that do not touch what a model means: activations between coarse ops are f32 where a program rounds them to halves; a
  * causal program without a cache, which is given the whole sequence at every step, is raised (whole or not at all) to one with a cache;
- * and a cache that goes around in a ring becomes one of the whole context that is seen through a window.
+ * and a cache that goes around in a ring becomes one of the whole context that is seen through a window, as the ring shows it to steps
+ * that are short enough to overwrite nothing that they need.
  */
 #ifndef WICK_RAISE_RAISE_H
 #define WICK_RAISE_RAISE_H

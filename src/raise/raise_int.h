@@ -120,7 +120,7 @@ int wick_r_inner(const wick_value *v);
 
 typedef struct wick_match {
     wick_value_id v[8];
-    int64_t n[9];
+    int64_t n[8];
     double number[2];
     bool flag;
     void *extra;
@@ -185,7 +185,7 @@ extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick
     wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_int8, wick_n_pat_arith, wick_n_pat_split,
     wick_n_pat_glu;
 
-/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, ring; number[0]: scale; flag: int8.
+/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window; number[0]: scale; flag: int8.
  * (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 

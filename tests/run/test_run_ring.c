@@ -1,6 +1,7 @@
-/* A window over a ring: the raised program keeps every position and shows the same keys as the ring of the program, which the vm runs as
- * it is written, for sequences that go around the ring several times and for steps of every length. Steps that are longer than the part
- * of the ring behind the window overwrite keys before their first rows see them; that is the program's meaning too. */
+/* A window over a ring: the raised program keeps every position and shows the keys that the ring of the program shows, which the vm runs as
+ * it is written, for sequences that go around the ring several times. Steps that are longer than the part of the ring behind the window
+ * overwrite keys before their first rows see them: there the vm's answer (and stock's) depends on how the prompt was cut into steps, the
+ * raised program's never does. */
 #include "support/stock_agree.h"
 
 #include "wick.h"
@@ -69,23 +70,22 @@ static void ring_is_window(void **state) {
     for (int i = 0; i < N_TOKEN; i++) tokens[i] = (int32_t)test_rng_below(&rng, N_VOCAB);
     wick_model *a = open_model(WICK_PLAN_RAISED), *b = open_model(WICK_PLAN_VM);
     for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
-        double worst = 0, sum = 0, apart = 0;
+        double worst = 0, sum = 0;
         int n = run(a, tokens, chunks[c], raised);
         assert_int_equal(run(b, tokens, chunks[c], vm), n);
-        if (chunks[c] == 1) memcpy(single, vm, sizeof vm);
+        if (chunks[c] == 1) memcpy(single, raised, sizeof raised);
         for (int i = 0; i < n; i++) {
             double kl = divergence(vm + (size_t)i * N_VOCAB, raised + (size_t)i * N_VOCAB);
+            size_t at = (size_t)(i + 1) * (size_t)chunks[c] - 1; /* of the same token in single steps */
             sum += kl;
             worst = fmax(worst, kl);
-            size_t at = (size_t)(i + 1) * (size_t)chunks[c] - 1; /* of the same token in single steps */
-            if (at < N_TOKEN - 8) apart = fmax(apart, divergence(single + at * N_VOCAB, vm + (size_t)i * N_VOCAB));
+            if (at < N_TOKEN - 8) assert_memory_equal(raised + (size_t)i * N_VOCAB, single + at * N_VOCAB, N_VOCAB * sizeof *raised);
         }
-        print_message("steps of %d: %d rows, KL of raised and vm mean %.2g, worst %.2g; vm in single steps and in these: %.2g\n", chunks[c],
-                      n, sum / n, worst, apart);
-        assert_true(worst <= 2e-2 && sum / n <= 1e-3);
-        /* Where the length of the steps shows, raised and vm agree far better than what it shows. */
-        bool overwrites = chunks[c] > RING - WINDOW + 1;
-        assert_true(overwrites ? apart > 1e-4 && worst < apart / 100 : apart < 1e-6);
+        print_message("steps of %d: %d rows, KL of raised and vm mean %.2g, worst %.2g\n", chunks[c], n, sum / n, worst);
+        if (chunks[c] <= RING - WINDOW + 1)
+            assert_true(worst <= 2e-2 && sum / n <= 1e-3);
+        else
+            assert_true(worst > 1e-4); /* the program itself: a window of another size would show like this */
     }
     wick_model_close(a);
     wick_model_close(b);

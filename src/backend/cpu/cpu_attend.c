@@ -17,15 +17,13 @@ typedef struct job {
     int64_t n_row; /* rows of a KV head */
     int64_t n_tile;
     int64_t position; /* of the first query row's token */
-    int64_t end;      /* position after the step's last token */
 } job;
 
 static int64_t token_of(const job *j, int64_t row) { return j->position + row / j->group; }
 static int64_t limit_of(const job *j, int64_t row) { return token_of(j, row) + 1; }
 static int64_t first_of(const job *j, int64_t row) {
-    int64_t from = j->c->window ? limit_of(j, row) - j->c->window : 0, kept = j->c->ring ? j->end - j->c->ring : 0;
-    if (kept > from) from = kept;
-    return from > 0 ? from : 0;
+    int64_t from = limit_of(j, row) - j->c->window;
+    return j->c->window && from > 0 ? from : 0;
 }
 
 static int64_t tile_begin(const job *j, int64_t tile) { return j->n_row * tile / j->n_tile; }
@@ -118,12 +116,7 @@ static void attend_split(const job *j, int64_t c0, int64_t c1) {
 void cpu_attend(const cpu_work *w, const cpu_phase *ph) {
     const cpu_cache *c = &w->p->caches[ph->index];
     wick_backend_state *s = w->s;
-    job j = {.w = w,
-             .ph = ph,
-             .c = c,
-             .group = c->n_head / c->n_kv_head,
-             .position = s->position + (ph->main_last ? s->n - 1 : 0),
-             .end = s->position + s->n};
+    job j = {.w = w, .ph = ph, .c = c, .group = c->n_head / c->n_kv_head, .position = s->position + (ph->main_last ? s->n - 1 : 0)};
     j.n_row = cpu_n_row(w, ph->main_last) * j.group;
     int64_t rows = s->tile_rows;
     while (rows > WICK_TILE_ROWS && c->n_kv_head * ((j.n_row + rows - 1) / rows) < 4 * w->n_thread) rows /= 2;

@@ -6,12 +6,11 @@
 
 static bool is_power_of_two(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
-static const char *refuses_attention(const wick_graph *g, const wick_attrs *a) {
+static const char *refuses_attention(const wick_attrs *a) {
     if (a->attention.d_head % 8 || a->attention.d_head > CPU_MAX_HEAD)
         return "attention with heads whose size is not a multiple of 8 up to 512";
     if (a->attention.n_head / a->attention.n_kv_head > WICK_ATTEND_ROWS) return "attention with more than 96 query heads per KV head";
     if (a->attention.softcap != 0) return "attention with a softcap";
-    if (a->attention.ring && a->attention.ring < g->max_seq_len) return "attention over a ring that is smaller than a step";
     if (a->attention.n_sink) return "attention with sink tokens";
     return NULL;
 }
@@ -19,7 +18,7 @@ static const char *refuses_attention(const wick_graph *g, const wick_attrs *a) {
 static const char *refuses_node(const wick_graph *g, const wick_node *n) {
     switch (n->op) {
     case WICK_OP_linear: return cpu_pack_refuses(g, n);
-    case WICK_OP_attention: return refuses_attention(g, &n->attrs);
+    case WICK_OP_attention: return refuses_attention(&n->attrs);
     case WICK_OP_embedding:
     case WICK_OP_gather_ids:
     case WICK_OP_scatter_cols: return cpu_const_refuses(&g->values[n->in[1]]);

@@ -167,7 +167,7 @@ typedef struct cpu_cache {
     wick_node_id node;
     int64_t n_head, n_kv_head, d_head;
     float scale;
-    int64_t window, ring;
+    int64_t window;
     bool int8; /* q, k and v are rounded to codes of a head's row */
 } cpu_cache;
 

@@ -382,7 +382,6 @@ static void attention(builder *b, wick_node_id id) {
                                         .d_head = n->attrs.attention.d_head,
                                         .scale = n->attrs.attention.scale,
                                         .window = n->attrs.attention.window,
-                                        .ring = n->attrs.attention.ring,
                                         .int8 = n->attrs.attention.kv_int8};
     int32_t cache = (int32_t)p->n_cache++;
     rows_open(b, is_last(b, n->in[1]));
