@@ -326,5 +326,5 @@ jinja_value jinja_strftime(jinja_interp *j, const jinja_string *format) {
     char *out = jinja_alloc(j->a, cap);
     size_t n = strftime(out, cap, f.s, &tm);
     if (!n) jinja_fail(j->a, WICK_ELIMIT, "the time takes too much room");
-    return jinja_str(j->a, out, n - 1, false);
+    return jinja_str(j->a, out, n - 1, jinja_any_mark(format));
 }
