@@ -8,8 +8,8 @@
 
 #include "wick.h"
 
-static const char *const names[] = {"st_fp32_sdpa.pte", "st_8da4w_rec.pte", "st_8da4w_emb4.pte"};
-enum { N_NAME = 3, N_TOKEN = 90 };
+static const char *const names[] = {"st_fp32_sdpa.pte", "st_8da4w_rec.pte", "st_8da4w_emb4.pte", "st_8da4w_qkv.pte", "st_8da4w_lgattn.pte"};
+enum { N_NAME = 5, N_TOKEN = 90 };
 
 static wick_model *open_model(const char *name, const char *cpu, wick_plan plan) {
     wick_model_options o = wick_model_options_default();
