@@ -309,7 +309,9 @@ jinja_value jinja_strftime(jinja_interp *j, const jinja_string *format) {
     jinja_buffer f = {0};
     time_t t;
     if (j->now) {
-        if (sscanf(j->now, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) < 3)
+        int n = sscanf(j->now, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+        bool date = n >= 3 && tm.tm_year > 0 && tm.tm_mon >= 1 && tm.tm_mon <= 12 && tm.tm_mday >= 1 && tm.tm_mday <= 31;
+        if (!date || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
             jinja_fail(j->a, WICK_EINVAL, "the time \"%.40s\" is not YYYY-MM-DDTHH:MM:SS", j->now);
         tm.tm_year -= 1900, tm.tm_mon--;
         t = timegm(&tm);
@@ -320,6 +322,7 @@ jinja_value jinja_strftime(jinja_interp *j, const jinja_string *format) {
     }
     if (format->n > 4096) jinja_fail(j->a, WICK_ELIMIT, "the format of a time is longer than 4096 bytes");
     if (!format->n) return jinja_cstr(j->a, "");
+    if (memchr(format->s, 0, format->n)) jinja_fail(j->a, WICK_EFORMAT, "the format of a time has a zero byte");
     jinja_add_string(j->a, &f, format);
     jinja_add(j->a, &f, "\1", 2, false); /* so that an empty result differs from a failure */
     size_t cap = format->n * 16 + 256;

@@ -1,4 +1,5 @@
-/* Whatever a template does with a message's text, the characters that could make a special token stay known as the message's. */
+/* Whatever a template does with a message's text, the characters that could make a special token stay known as the message's;
+ * and the times that a caller may fix. */
 #include "support/support.h"
 #include "wick.h"
 
@@ -102,7 +103,26 @@ static void test_marks(void **state) {
     }
 }
 
+static void test_times(void **state) {
+    (void)state;
+    static const char *const wrong[] = {
+        "", "today", "2026-13-01T00:00:00", "-999-01-01", "2026-01-00", "2026-01-01T24:00:00", "99999999999-1-1"};
+    static const char source[] = "{{ strftime_now('%Y%m%d %H%M%S %a') }}";
+    wick_template *t;
+    wick_rendered r;
+    assert_ok(wick_template_new(source, sizeof source - 1, &t, err));
+    wick_template_input in = {.messages = "[]", .now = "2024-02-29T23:59:60"};
+    assert_ok(wick_template_render(t, &in, &r, err));
+    assert_string_equal(r.text, "20240301 000000 Fri");
+    wick_rendered_release(&r);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        in.now = wrong[i];
+        assert_int_equal(wick_template_render(t, &in, &r, NULL), WICK_EINVAL);
+    }
+    wick_template_free(t);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_marks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_marks), cmocka_unit_test(test_times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
