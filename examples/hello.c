@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <wick.h>
 
-static bool print(void *user, const char *text, size_t size) {
-    return fwrite(text, 1, size, user) == size;
-}
+static bool print(void *user, const char *text, size_t size) { return fwrite(text, 1, size, user) == size; }
 
 int main(int argc, char **argv) {
     wick_error err = {0};
@@ -19,8 +17,10 @@ int main(int argc, char **argv) {
 
     if (wick_model_open(argc > 1 ? argv[1] : "model.pte", &model_options, &model, &err) == WICK_OK &&
         wick_session_new(model, &session_options, &session, &err) == WICK_OK) {
-        if (wick_chat_available(model, NULL)) ask.messages = &question, ask.n_messages = 1;
-        else ask.prompt = question.content; /* no chat format: the model continues the text */
+        if (wick_chat_available(model, NULL))
+            ask.messages = &question, ask.n_messages = 1;
+        else
+            ask.prompt = question.content; /* no chat format: the model continues the text */
         wick_generate(session, &ask, NULL, &err);
     }
     wick_session_free(session);

@@ -29,9 +29,9 @@
 extern "C" {
 #endif
 
-#define WICK_VERSION_MAJOR 0
-#define WICK_VERSION_MINOR 1
-#define WICK_VERSION_PATCH 0
+#define WICK_VERSION_MAJOR  0
+#define WICK_VERSION_MINOR  1
+#define WICK_VERSION_PATCH  0
 #define WICK_VERSION_STRING "0.1.0"
 
 /* Version of the library that runs, "0.1.0". */
@@ -39,17 +39,17 @@ const char *wick_version(void);
 
 /* ---------------------------------------------------------------- errors */
 
-#define WICK_STATUS_LIST(X)                                                                                   \
-    X(OK, "success")                                                                                          \
-    X(EINVAL, "the call itself is wrong (a bug in the caller)")                                               \
-    X(ENOMEM, "out of memory, or over the memory budget")                                                     \
-    X(EIO, "reading or writing failed")                                                                       \
-    X(ENOTFOUND, "a file, method, tensor or key does not exist")                                              \
-    X(EFORMAT, "the input is malformed")                                                                      \
-    X(EUNSUPPORTED, "the input is well-formed, but asks for something Wick does not do")                      \
-    X(ELIMIT, "a stated limit (context length, size, depth) is exceeded")                                     \
-    X(EMISMATCH, "two inputs do not belong together")                                                         \
-    X(ECANCELED, "a callback asked to stop")                                                                  \
+#define WICK_STATUS_LIST(X)                                                                                                                \
+    X(OK, "success")                                                                                                                       \
+    X(EINVAL, "the call itself is wrong (a bug in the caller)")                                                                            \
+    X(ENOMEM, "out of memory, or over the memory budget")                                                                                  \
+    X(EIO, "reading or writing failed")                                                                                                    \
+    X(ENOTFOUND, "a file, method, tensor or key does not exist")                                                                           \
+    X(EFORMAT, "the input is malformed")                                                                                                   \
+    X(EUNSUPPORTED, "the input is well-formed, but asks for something Wick does not do")                                                   \
+    X(ELIMIT, "a stated limit (context length, size, depth) is exceeded")                                                                  \
+    X(EMISMATCH, "two inputs do not belong together")                                                                                      \
+    X(ECANCELED, "a callback asked to stop")                                                                                               \
     X(EINTERNAL, "a defect of Wick")
 
 typedef enum wick_status {
@@ -84,9 +84,9 @@ typedef struct wick_model_options {
     const char *method;            /* NULL: "forward" */
     const char *const *data_paths; /* external weights, `.ptd`; borrowed during the call */
     size_t n_data_paths;
-    int threads;                   /* for packing the weights; 0: what the machine (cgroup, affinity) gives */
-    const char *cpu;               /* highest CPU level to use ("reference", "avx2", "avx512vnni", ...); NULL: the best */
-    bool no_mmap;                  /* read the file into memory instead of mapping it */
+    int threads;     /* for packing the weights; 0: what the machine (cgroup, affinity) gives */
+    const char *cpu; /* highest CPU level to use ("reference", "avx2", "avx512vnni", ...); NULL: the best */
+    bool no_mmap;    /* read the file into memory instead of mapping it */
 } wick_model_options;
 
 wick_model_options wick_model_options_default(void);
@@ -104,9 +104,9 @@ typedef struct wick_model_info {
     int64_t bos_id;         /* -1: none */
     const int64_t *eos_ids; /* any of these ends an answer */
     size_t n_eos;
-    bool uses_kv_cache;     /* false: every step evaluates the whole sequence */
-    wick_plan plan;         /* RAISED, MIXED or VM: how it is executed */
-    uint64_t weights_size;  /* bytes held for weights after packing */
+    bool uses_kv_cache;    /* false: every step evaluates the whole sequence */
+    wick_plan plan;        /* RAISED, MIXED or VM: how it is executed */
+    uint64_t weights_size; /* bytes held for weights after packing */
     double load_seconds;
 } wick_model_info;
 
@@ -129,8 +129,8 @@ wick_describe_options wick_describe_options_default(void);
 typedef bool wick_write_fn(void *user, const char *text, size_t size);
 
 /* Explains a `.pte` without running it: methods, inputs and outputs, metadata, delegates, quantization, memory. */
-wick_status wick_program_describe(const char *path, const wick_describe_options *options, wick_write_fn *write,
-                                  void *user, wick_error *err);
+wick_status wick_program_describe(const char *path, const wick_describe_options *options, wick_write_fn *write, void *user,
+                                  wick_error *err);
 
 /* Explains a checkpoint (GGUF, safetensors, llama2.c; a file or a folder): tensors, types, metadata. show_instructions lists
  * every tensor. */
@@ -152,8 +152,7 @@ typedef struct wick_session_options {
 
 wick_session_options wick_session_options_default(void);
 
-wick_status wick_session_new(wick_model *model, const wick_session_options *options, wick_session **out,
-                             wick_error *err);
+wick_status wick_session_new(wick_model *model, const wick_session_options *options, wick_session **out, wick_error *err);
 void wick_session_free(wick_session *session);
 
 /* The model that a session runs. */
@@ -208,13 +207,13 @@ enum {
 };
 
 /* Encodes text. *ids is allocated with the tokenizer's allocator: give it back with wick_tokens_free. */
-wick_status wick_tokenizer_encode(const wick_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
-                                  int32_t **ids, size_t *n, wick_error *err);
+wick_status wick_tokenizer_encode(const wick_tokenizer *tokenizer, const char *text, size_t size, unsigned flags, int32_t **ids, size_t *n,
+                                  wick_error *err);
 void wick_tokens_free(int32_t *ids);
 
 /* Decodes ids to text (allocated, terminated, *size without the NUL). Give it back with wick_text_free. */
-wick_status wick_tokenizer_decode(const wick_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special,
-                                  char **text, size_t *size, wick_error *err);
+wick_status wick_tokenizer_decode(const wick_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special, char **text,
+                                  size_t *size, wick_error *err);
 void wick_text_free(char *text);
 
 int64_t wick_tokenizer_n_vocab(const wick_tokenizer *tokenizer); /* highest id + 1 */
@@ -245,10 +244,10 @@ typedef struct wick_logit_bias {
 /* Steps run in `order`; a step whose option is at its "off" value does nothing. Penalties and biases see all logits and come
  * first. Arrays are copied. One seed, one text: on any machine, with any number of threads. */
 typedef struct wick_sampler_options {
-    float temperature; /* 0: always the most likely token (the lowest id of equals); 0.8 */
-    int top_k;         /* 0: off */
-    float top_p;       /* 1: off */
-    float min_p;       /* 0: off */
+    float temperature;    /* 0: always the most likely token (the lowest id of equals); 0.8 */
+    int top_k;            /* 0: off */
+    float top_p;          /* 1: off */
+    float min_p;          /* 0: off */
     float repeat_penalty; /* 1: off */
     int repeat_last_n;    /* 64: window of all three penalties; -1: everything (at most 65536) */
     uint64_t seed;        /* one seed, one text */
@@ -262,9 +261,9 @@ typedef struct wick_sampler_options {
     int dry_allowed_length, dry_last_n;        /* 2; -1: everything (at most 65536) */
     const int32_t *dry_breakers;               /* tokens that end a repeat */
     size_t n_dry_breakers;
-    int mirostat;                              /* 0: off, 1, 2: instead of the truncations */
-    float mirostat_tau, mirostat_eta;          /* 5, 0.1 */
-    float dynatemp_range, dynatemp_exponent;   /* 0: off; 1 */
+    int mirostat;                            /* 0: off, 1, 2: instead of the truncations */
+    float mirostat_tau, mirostat_eta;        /* 5, 0.1 */
+    float dynatemp_range, dynatemp_exponent; /* 0: off; 1 */
     const wick_logit_bias *biases;
     size_t n_biases;
     const int32_t *end_ids; /* impossible until min_tokens tokens have been sampled and accepted */
@@ -305,10 +304,10 @@ void wick_template_free(wick_template *chat_template);
 const char *wick_template_builtin(const char *name);
 
 typedef struct wick_template_input {
-    const char *messages; /* JSON array of objects with "role", "content" ... */
-    const char *tools;    /* JSON array; NULL: none */
-    const char *variables;/* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
-    const char *now;      /* local time for strftime_now, "2026-01-15T12:34:56"; NULL: the clock */
+    const char *messages;  /* JSON array of objects with "role", "content" ... */
+    const char *tools;     /* JSON array; NULL: none */
+    const char *variables; /* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
+    const char *now;       /* local time for strftime_now, "2026-01-15T12:34:56"; NULL: the clock */
 } wick_template_input;
 
 /* A range of bytes [from, to). */
@@ -355,13 +354,13 @@ typedef bool wick_token_fn(void *user, int32_t token, const float *logits);
 typedef struct wick_generate_options {
     const wick_message *messages; /* a conversation, rendered by the model's template; wins over prompt */
     size_t n_messages;
-    const char *prompt;           /* raw text, continued as it is */
-    const int32_t *tokens;        /* ready token ids, nothing is added to them; win over both */
+    const char *prompt;    /* raw text, continued as it is */
+    const int32_t *tokens; /* ready token ids, nothing is added to them; win over both */
     size_t n_tokens;
-    int n_bos, n_eos;             /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
-    int64_t max_new_tokens;       /* 0: until the model stops or the context is full */
+    int n_bos, n_eos;       /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
+    int64_t max_new_tokens; /* 0: until the model stops or the context is full */
     bool ignore_eos;
-    const int32_t *forced;        /* continuation to follow instead of sampling, at least max_new_tokens ids */
+    const int32_t *forced; /* continuation to follow instead of sampling, at least max_new_tokens ids */
     size_t n_forced;
     wick_sampler_options sampler;
     const wick_tokenizer *tokenizer; /* NULL: the model's own */
@@ -374,28 +373,26 @@ wick_generate_options wick_generate_options_default(void);
 
 typedef struct wick_generate_result {
     wick_finish finish;
-    size_t n_prompt;       /* tokens of the prompt */
-    size_t n_cached;       /* of these, taken from the session's state */
-    size_t n_predicted;    /* tokens of the answer, the ending EOS included */
-    double prompt_seconds; /* evaluating the prompt */
-    double first_seconds;  /* from the call to the first token */
-    double predict_seconds;/* from the first token to the last */
-    int32_t *prompt_tokens;/* [n_prompt], owned */
-    int32_t *tokens;       /* [n_predicted], owned */
-    char *text;            /* the answer, owned, terminated; NULL without a tokenizer */
+    size_t n_prompt;        /* tokens of the prompt */
+    size_t n_cached;        /* of these, taken from the session's state */
+    size_t n_predicted;     /* tokens of the answer, the ending EOS included */
+    double prompt_seconds;  /* evaluating the prompt */
+    double first_seconds;   /* from the call to the first token */
+    double predict_seconds; /* from the first token to the last */
+    int32_t *prompt_tokens; /* [n_prompt], owned */
+    int32_t *tokens;        /* [n_predicted], owned */
+    char *text;             /* the answer, owned, terminated; NULL without a tokenizer */
 } wick_generate_result;
 
 void wick_generate_result_release(wick_generate_result *result);
 
 /* Continues the session's state with a prompt, a conversation or tokens. Give the same session again for the next turn:
  * what both turns share is not evaluated twice. result may be NULL when the callbacks are enough. */
-wick_status wick_generate(wick_session *session, const wick_generate_options *options, wick_generate_result *result,
-                          wick_error *err);
+wick_status wick_generate(wick_session *session, const wick_generate_options *options, wick_generate_result *result, wick_error *err);
 
 /* The tokens that wick_generate would evaluate first for these options: to count them, or to show them. Give them back with
  * wick_tokens_free. */
-wick_status wick_generate_prompt(const wick_model *model, const wick_generate_options *options, int32_t **ids, size_t *n,
-                                 wick_error *err);
+wick_status wick_generate_prompt(const wick_model *model, const wick_generate_options *options, int32_t **ids, size_t *n, wick_error *err);
 
 #ifdef __cplusplus
 }

@@ -15,21 +15,21 @@ typedef enum wick_export_backend { WICK_BACKEND_XNNPACK, WICK_BACKEND_PORTABLE }
 typedef enum wick_export_dtype { WICK_DTYPE_KEEP, WICK_DTYPE_FP32, WICK_DTYPE_FP16, WICK_DTYPE_BF16 } wick_export_dtype;
 
 typedef struct wick_export_options {
-    const char *checkpoint;  /* file (llama2.c .bin, GGUF, safetensors) or folder (Hugging Face) */
-    const char *params;      /* architecture JSON; NULL: found beside or inside the checkpoint */
-    const char *tokenizer;   /* NULL: found beside or inside the checkpoint; "" : embed none */
-    const char *output;      /* NULL: a name made from the model and the recipe */
-    const char *output_folder; /* where such a name goes; NULL: the current folder */
-    const char *qmode;       /* "8da4w" or "fp32"; default "8da4w" */
-    int group_size;          /* 32 */
-    const char *embedding_quantize; /* "8,0" (bits,group; group 0: one scale per row) or "fp32" */
-    wick_export_backend backend;    /* XNNPACK */
+    const char *checkpoint;             /* file (llama2.c .bin, GGUF, safetensors) or folder (Hugging Face) */
+    const char *params;                 /* architecture JSON; NULL: found beside or inside the checkpoint */
+    const char *tokenizer;              /* NULL: found beside or inside the checkpoint; "" : embed none */
+    const char *output;                 /* NULL: a name made from the model and the recipe */
+    const char *output_folder;          /* where such a name goes; NULL: the current folder */
+    const char *qmode;                  /* "8da4w" or "fp32"; default "8da4w" */
+    int group_size;                     /* 32 */
+    const char *embedding_quantize;     /* "8,0" (bits,group; group 0: one scale per row) or "fp32" */
+    wick_export_backend backend;        /* XNNPACK */
     wick_export_dtype checkpoint_dtype; /* round the weights to this first; KEEP: as they are stored */
-    int64_t max_seq_len;     /* 0: min(2048, the model's own) */
-    int64_t max_context;     /* 0: max_seq_len */
-    const char *metadata;    /* JSON object: more constant methods, or other values for ours; NULL: none */
-    int threads;             /* 0: what the machine gives */
-    bool dry_run;            /* plan and report, write nothing */
+    int64_t max_seq_len;                /* 0: min(2048, the model's own) */
+    int64_t max_context;                /* 0: max_seq_len */
+    const char *metadata;               /* JSON object: more constant methods, or other values for ours; NULL: none */
+    int threads;                        /* 0: what the machine gives */
+    bool dry_run;                       /* plan and report, write nothing */
 } wick_export_options;
 
 wick_export_options wick_export_options_default(void);
@@ -54,7 +54,7 @@ typedef struct wick_export_hooks {
 } wick_export_hooks;
 
 typedef struct wick_export_result {
-    char *output;            /* path, owned */
+    char *output; /* path, owned */
     uint64_t file_size;
     uint64_t weights_size;
     int n_instructions, n_delegates;
@@ -63,8 +63,7 @@ typedef struct wick_export_result {
 
 void wick_export_result_release(wick_export_result *result);
 
-wick_status wick_export(const wick_export_options *options, const wick_export_hooks *hooks, wick_export_result *result,
-                        wick_error *err);
+wick_status wick_export(const wick_export_options *options, const wick_export_hooks *hooks, wick_export_result *result, wick_error *err);
 
 #ifdef __cplusplus
 }

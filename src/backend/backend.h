@@ -21,17 +21,17 @@ typedef wick_status wick_host_fn(void *user, wick_node_id node, int64_t n_token,
                                  wick_error *err);
 
 typedef struct wick_plan_options {
-    uint32_t cpu_mask;       /* base/cpu.h, already masked by what the machine has */
-    bool keep_weights;       /* false: tell the source mapping that pages are not needed after packing */
+    uint32_t cpu_mask; /* base/cpu.h, already masked by what the machine has */
+    bool keep_weights; /* false: tell the source mapping that pages are not needed after packing */
     void (*forget)(void *user, const void *bytes, uint64_t size); /* called with source ranges that were packed; may be NULL */
     void *forget_user;
 } wick_plan_options;
 
 typedef struct wick_state_options {
-    int64_t context;         /* tokens the cache holds */
-    int64_t chunk;           /* most tokens of a step */
-    bool kv_f32;             /* else f16 */
-    wick_host_fn *host;      /* NULL: the graph has no fine ops */
+    int64_t context;    /* tokens the cache holds */
+    int64_t chunk;      /* most tokens of a step */
+    bool kv_f32;        /* else f16 */
+    wick_host_fn *host; /* NULL: the graph has no fine ops */
     void *host_user;
 } wick_state_options;
 
@@ -40,7 +40,8 @@ typedef struct wick_backend {
     /* NULL if the backend can run every coarse node of g; else the reason, static. */
     const char *(*refuses)(const wick_graph *g);
     /* Packs the weights with all threads of the pool. g must outlive the plan. */
-    wick_status (*plan_new)(const wick_graph *g, const wick_plan_options *options, wick_pool *pool, wick_backend_plan **out, wick_error *err);
+    wick_status (*plan_new)(const wick_graph *g, const wick_plan_options *options, wick_pool *pool, wick_backend_plan **out,
+                            wick_error *err);
     void (*plan_free)(wick_backend_plan *plan);
     uint64_t (*plan_size)(const wick_backend_plan *plan);
     wick_status (*state_new)(const wick_backend_plan *plan, const wick_state_options *options, wick_pool *pool, wick_backend_state **out,
@@ -48,8 +49,8 @@ typedef struct wick_backend {
     void (*state_free)(wick_backend_state *state);
     /* Evaluates n tokens at `position` (all earlier positions were evaluated). want_logits: else the head is skipped.
      * Then *logits points at [n_vocab] of the last token. No allocation. */
-    wick_status (*step)(wick_backend_state *state, const int32_t *tokens, int64_t n, int64_t position, bool want_logits, const float **logits,
-                        wick_error *err);
+    wick_status (*step)(wick_backend_state *state, const int32_t *tokens, int64_t n, int64_t position, bool want_logits,
+                        const float **logits, wick_error *err);
     /* Forgets everything from `position` on; false: this state cannot go back that far (recurrent state): start over at 0. */
     bool (*rewind)(wick_backend_state *state, int64_t position);
     /* The first n positions in canonical form: per attention in graph order K then V, [n][n_kv_head][d_head] in the cache's

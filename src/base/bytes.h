@@ -23,9 +23,7 @@ static inline uint32_t wick_load_u32(const void *p) {
     const uint8_t *b = p;
     return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
-static inline uint64_t wick_load_u64(const void *p) {
-    return wick_load_u32(p) | (uint64_t)wick_load_u32((const uint8_t *)p + 4) << 32;
-}
+static inline uint64_t wick_load_u64(const void *p) { return wick_load_u32(p) | (uint64_t)wick_load_u32((const uint8_t *)p + 4) << 32; }
 static inline float wick_load_f32(const void *p) {
     uint32_t u = wick_load_u32(p);
     float f;
@@ -57,9 +55,7 @@ typedef struct wick_reader {
     bool failed;
 } wick_reader;
 
-static inline wick_reader wick_reader_init(const void *data, size_t size) {
-    return (wick_reader){(const uint8_t *)data, size, 0, false};
-}
+static inline wick_reader wick_reader_init(const void *data, size_t size) { return (wick_reader){(const uint8_t *)data, size, 0, false}; }
 static inline size_t wick_reader_left(const wick_reader *r) { return r->failed ? 0 : r->size - r->at; }
 
 /* The next n bytes, or NULL (and failed) if they are not there. */

@@ -37,7 +37,8 @@ uint32_t wick_cpu_detect(void) {
     uint32_t flags = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init(); /* looks at the operating system's part too (XGETBV) */
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && has_f16c()) flags |= WICK_CPU_AVX2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && has_f16c())
+        flags |= WICK_CPU_AVX2;
     if (flags && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
         flags |= WICK_CPU_AVX512VNNI;
@@ -68,10 +69,14 @@ const char *const *wick_cpu_level_names(void) {
     static const char *const names[] = {
         "reference",
 #if defined(__x86_64__)
-        "avx2", "avx512vnni",
+        "avx2",
+        "avx512vnni",
 #elif defined(__aarch64__)
-        "neon", "dotprod", "i8mm",
+        "neon",
+        "dotprod",
+        "i8mm",
 #endif
-        NULL};
+        NULL
+    };
     return names;
 }

@@ -20,7 +20,7 @@
 
 #if defined(__GNUC__)
 #define WICK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define WICK_NODISCARD __attribute__((warn_unused_result))
+#define WICK_NODISCARD         __attribute__((warn_unused_result))
 #else
 #define WICK_PRINTF(fmt, args)
 #define WICK_NODISCARD
@@ -37,17 +37,17 @@ wick_status wick_error_context(wick_error *err, wick_status code, const char *fo
 wick_status wick_fail_nomem(wick_error *err);
 
 /* Returns from the calling function if `expression` is not WICK_OK. */
-#define WICK_TRY(expression)                                                                                  \
-    do {                                                                                                      \
-        wick_status try_status_ = (expression);                                                               \
-        if (try_status_ != WICK_OK) return try_status_;                                                       \
+#define WICK_TRY(expression)                                                                                                               \
+    do {                                                                                                                                   \
+        wick_status try_status_ = (expression);                                                                                            \
+        if (try_status_ != WICK_OK) return try_status_;                                                                                    \
     } while (0)
 
 /* The same for functions that clean up: sets `status` and jumps to `out`. */
-#define WICK_CHECK_GOTO(expression)                                                                           \
-    do {                                                                                                      \
-        status = (expression);                                                                                \
-        if (status != WICK_OK) goto out;                                                                      \
+#define WICK_CHECK_GOTO(expression)                                                                                                        \
+    do {                                                                                                                                   \
+        status = (expression);                                                                                                             \
+        if (status != WICK_OK) goto out;                                                                                                   \
     } while (0)
 
 #endif

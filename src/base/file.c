@@ -20,8 +20,8 @@ wick_status wick_outfile_open(wick_outfile *f, const char *path, uint64_t size_h
     *f = (wick_outfile){.fd = -1};
     uint64_t room = size_hint ? wick_os_disk_free(path) : UINT64_MAX;
     if (size_hint > room)
-        return wick_fail(err, WICK_EIO, "%s: needs %llu MB of disk space, %llu MB are free", path,
-                         (unsigned long long)(size_hint >> 20), (unsigned long long)(room >> 20));
+        return wick_fail(err, WICK_EIO, "%s: needs %llu MB of disk space, %llu MB are free", path, (unsigned long long)(size_hint >> 20),
+                         (unsigned long long)(room >> 20));
     f->path = wick_strdup(path);
     f->partial = partial_name(path);
     wick_status status = f->path && f->partial ? wick_os_create(f->partial, &f->fd, err) : wick_fail_nomem(err);

@@ -24,7 +24,8 @@ static void note_alloc(size_t n) {
     atomic_fetch_add_explicit(&n_live, 1, memory_order_relaxed);
     uint64_t live = atomic_fetch_add_explicit(&bytes_live, n, memory_order_relaxed) + n;
     uint64_t peak = atomic_load_explicit(&bytes_peak, memory_order_relaxed);
-    while (live > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, live)) {}
+    while (live > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, live)) {
+    }
 }
 
 static void note_free(size_t n) {
@@ -125,9 +126,7 @@ void wick_free_aligned(void *p) {
     wick_os_pages_free(head.base, head.mapped);
 }
 
-wick_mem_stats wick_mem_stats_get(void) {
-    return (wick_mem_stats){n_alloc, n_live, bytes_live, bytes_peak};
-}
+wick_mem_stats wick_mem_stats_get(void) { return (wick_mem_stats){n_alloc, n_live, bytes_live, bytes_peak}; }
 
 void wick_mem_fail_at(uint64_t n) { fail_countdown = n; }
 void wick_mem_budget(uint64_t bytes) { budget = bytes; }

@@ -26,21 +26,20 @@ void *wick_alloc_aligned(size_t n, size_t align);
 void wick_free_aligned(void *p);
 
 /* Typed shorthand. */
-#define WICK_NEW(type) ((type *)wick_calloc(1, sizeof(type)))
+#define WICK_NEW(type)          ((type *)wick_calloc(1, sizeof(type)))
 #define WICK_NEW_ARRAY(type, n) ((type *)wick_calloc((n), sizeof(type)))
 
 /* Growable array over three plain variables (pointer, count, capacity). Makes room for one more item; false: no memory.
  *     if (!WICK_GROW(items, n_item, cap)) return wick_fail_nomem(err);
  *     items[n_item++] = x; */
-#define WICK_GROW(items, n, cap) \
-    ((n) < (cap) || wick_grow_((void **)&(items), &(cap), sizeof *(items)))
+#define WICK_GROW(items, n, cap) ((n) < (cap) || wick_grow_((void **)&(items), &(cap), sizeof *(items)))
 int wick_grow_(void **items, size_t *cap, size_t size);
 
 /* ---- for tests: process-wide, not for library code ---- */
 typedef struct wick_mem_stats {
-    uint64_t n_alloc;      /* successful allocations so far */
-    uint64_t n_live;       /* blocks not yet freed */
-    uint64_t bytes_live;   /* by requested size */
+    uint64_t n_alloc;    /* successful allocations so far */
+    uint64_t n_live;     /* blocks not yet freed */
+    uint64_t bytes_live; /* by requested size */
     uint64_t bytes_peak;
 } wick_mem_stats;
 wick_mem_stats wick_mem_stats_get(void);

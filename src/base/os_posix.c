@@ -126,16 +126,20 @@ wick_status wick_os_map(const char *path, bool no_mmap, wick_mapping *out, wick_
     } else {
         size_t size = (size_t)st.st_size;
         void *p = no_mmap || !size ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p != MAP_FAILED) *out = (wick_mapping){p, size, true};
-        else status = read_whole(fd, path, size, out, err);
+        if (p != MAP_FAILED)
+            *out = (wick_mapping){p, size, true};
+        else
+            status = read_whole(fd, path, size, out, err);
     }
     close(fd);
     return status;
 }
 
 void wick_os_unmap(wick_mapping *m) {
-    if (m->mapped) munmap((void *)(uintptr_t)m->data, m->size);
-    else wick_free((void *)(uintptr_t)m->data);
+    if (m->mapped)
+        munmap((void *)(uintptr_t)m->data, m->size);
+    else
+        wick_free((void *)(uintptr_t)m->data);
     *m = (wick_mapping){0};
 }
 

@@ -11,7 +11,7 @@
 #endif
 
 /* How long a thread looks before it sleeps: long enough to cover the gap between two steps of decoding. */
-#define SPIN_JOB 20000
+#define SPIN_JOB     20000
 #define SPIN_BARRIER 4000
 
 typedef struct worker {
@@ -22,10 +22,10 @@ typedef struct worker {
 
 struct wick_pool {
     int n;
-    _Alignas(64) _Atomic uint32_t job;      /* number of the current job; changes wake the workers */
-    _Atomic uint32_t sleepers;              /* workers waiting in the kernel for `job` */
-    _Alignas(64) _Atomic uint32_t arrived;  /* at the barrier */
-    _Alignas(64) _Atomic uint32_t phase;    /* of the barrier */
+    _Alignas(64) _Atomic uint32_t job;     /* number of the current job; changes wake the workers */
+    _Atomic uint32_t sleepers;             /* workers waiting in the kernel for `job` */
+    _Alignas(64) _Atomic uint32_t arrived; /* at the barrier */
+    _Alignas(64) _Atomic uint32_t phase;   /* of the barrier */
     _Atomic uint32_t phase_sleepers;
     wick_pool_fn *fn;
     void *arg;

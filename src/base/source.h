@@ -13,11 +13,9 @@ typedef struct wick_source {
     const void *bytes; /* resident content, borrowed; or NULL and `read` makes it */
     /* Fills dst[0, size). May be called from any thread, for several sources at once, and more than once. */
     wick_status (*read)(void *user, void *dst, wick_error *err);
-    void *user;        /* owned by whoever made the source */
+    void *user; /* owned by whoever made the source */
 } wick_source;
 
-static inline wick_source wick_source_resident(const void *bytes, uint64_t size) {
-    return (wick_source){size, bytes, 0, 0};
-}
+static inline wick_source wick_source_resident(const void *bytes, uint64_t size) { return (wick_source){size, bytes, 0, 0}; }
 
 #endif

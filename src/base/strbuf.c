@@ -92,15 +92,21 @@ static void quoted(wick_strbuf *b, const char *s, size_t n) {
         if (c >= 0x80) {
             size_t used;
             bool valid = wick_utf8_decode(s + i, n - i, NULL, &used);
-            if (valid) wick_strbuf_add(b, s + i, used);
-            else wick_strbuf_puts(b, "\xef\xbf\xbd");
+            if (valid)
+                wick_strbuf_add(b, s + i, used);
+            else
+                wick_strbuf_puts(b, "\xef\xbf\xbd");
             i += used;
             continue;
         }
-        if (c == '"' || c == '\\') wick_strbuf_printf(b, "\\%c", c);
-        else if (c == '\n') wick_strbuf_puts(b, "\\n");
-        else if (c < 0x20 || c == 0x7f) wick_strbuf_printf(b, "\\u%04x", c);
-        else wick_strbuf_putc(b, (char)c);
+        if (c == '"' || c == '\\')
+            wick_strbuf_printf(b, "\\%c", c);
+        else if (c == '\n')
+            wick_strbuf_puts(b, "\\n");
+        else if (c < 0x20 || c == 0x7f)
+            wick_strbuf_printf(b, "\\u%04x", c);
+        else
+            wick_strbuf_putc(b, (char)c);
         i++;
     }
     wick_strbuf_putc(b, '"');
@@ -125,8 +131,10 @@ void wick_json_int(wick_json *j, int64_t v) {
 
 void wick_json_double(wick_json *j, double v) {
     separate(j);
-    if (isfinite(v)) wick_strbuf_printf(j->out, "%.9g", v);
-    else wick_strbuf_puts(j->out, "null");
+    if (isfinite(v))
+        wick_strbuf_printf(j->out, "%.9g", v);
+    else
+        wick_strbuf_puts(j->out, "null");
 }
 
 void wick_json_bool(wick_json *j, bool v) {

@@ -56,10 +56,10 @@ typedef enum wick_packing {
 
 typedef struct wick_scheme {
     wick_scheme_kind kind;
-    int bits;              /* INT: 2, 4, 8 */
-    int64_t group;         /* INT: codes per scale along a row; 0: one scale per row */
-    wick_dtype scale_dtype;/* F32 or BF16; storage, not printed */
-    wick_packing packing;  /* storage, not printed */
+    int bits;               /* INT: 2, 4, 8 */
+    int64_t group;          /* INT: codes per scale along a row; 0: one scale per row */
+    wick_dtype scale_dtype; /* F32 or BF16; storage, not printed */
+    wick_packing packing;   /* storage, not printed */
 } wick_scheme;
 
 /* A constant is a stack of parts along its first dimension, each with its own bytes: three files' worth of q, k and v make
@@ -67,20 +67,20 @@ typedef struct wick_scheme {
 typedef struct wick_part {
     int64_t n_row;
     wick_source data;
-    wick_source scales;    /* INT: [n_row, n_group] of scale_dtype; size 0 otherwise */
-    int64_t row_stride;    /* PLAIN, resident: bytes from row to row; 0: dense */
-    bool transposed;       /* PLAIN linear weight stored [K, n_row] (mm, addmm) */
-    bool negated;          /* PLAIN: the value is the stored number times -1 (sin tables of some layouts) */
+    wick_source scales;     /* INT: [n_row, n_group] of scale_dtype; size 0 otherwise */
+    int64_t row_stride;     /* PLAIN, resident: bytes from row to row; 0: dense */
+    bool transposed;        /* PLAIN linear weight stored [K, n_row] (mm, addmm) */
+    bool negated;           /* PLAIN: the value is the stored number times -1 (sin tables of some layouts) */
     const int32_t *row_map; /* NULL, or for each row of this part the stored row that holds it (borrowed) */
-    const char *name;      /* of the tensor in the checkpoint or file, for messages and keys; borrowed, may be NULL */
+    const char *name;       /* of the tensor in the checkpoint or file, for messages and keys; borrowed, may be NULL */
 } wick_part;
 
 typedef enum wick_value_kind {
-    WICK_VALUE_INPUT,  /* given at every step */
-    WICK_VALUE_CONST,  /* weights and tables */
-    WICK_VALUE_STATE,  /* lives from step to step, zero at the start: KV caches, convolution state. One that a node made is a
-                        * later version of it: only fine ops use those, and they live in the vm, so hosts get no pointer */
-    WICK_VALUE_TEMP,   /* made by a node */
+    WICK_VALUE_INPUT, /* given at every step */
+    WICK_VALUE_CONST, /* weights and tables */
+    WICK_VALUE_STATE, /* lives from step to step, zero at the start: KV caches, convolution state. One that a node made is a
+                       * later version of it: only fine ops use those, and they live in the vm, so hosts get no pointer */
+    WICK_VALUE_TEMP,  /* made by a node */
 } wick_value_kind;
 
 typedef int32_t wick_value_id; /* index into graph->values; -1: none */
@@ -88,11 +88,11 @@ typedef int32_t wick_node_id;
 
 typedef struct wick_value {
     wick_value_kind kind;
-    wick_dtype dtype;      /* of the elements as the ops see them (a quantized weight is F32) */
+    wick_dtype dtype; /* of the elements as the ops see them (a quantized weight is F32) */
     int rank;
     wick_dim dims[WICK_MAX_RANK];
-    wick_scheme scheme;    /* CONST */
-    wick_part *parts;      /* CONST, owned by the graph */
+    wick_scheme scheme; /* CONST */
+    wick_part *parts;   /* CONST, owned by the graph */
     int n_part;
     wick_node_id producer; /* TEMP */
     int32_t origin;        /* EValue index in the program this was raised from; -1 */
@@ -120,26 +120,43 @@ typedef enum wick_rope_style {
 
 typedef struct wick_attrs {
     union {
-        struct { wick_act_quant act_quant; } linear;
-        struct { float eps; int64_t n_group; bool unit_offset; } norm; /* unit_offset: multiply by 1 + w */
-        struct { wick_rope_style style; int64_t n_head, n_rotary; } rope; /* first n_rotary lanes of each head turn */
+        struct {
+            wick_act_quant act_quant;
+        } linear;
+        struct {
+            float eps;
+            int64_t n_group;
+            bool unit_offset;
+        } norm; /* unit_offset: multiply by 1 + w */
+        struct {
+            wick_rope_style style;
+            int64_t n_head, n_rotary;
+        } rope; /* first n_rotary lanes of each head turn */
         struct {
             int64_t n_head, n_kv_head, d_head;
-            float scale;      /* of q.k */
-            int64_t window;   /* 0: all earlier tokens; else the newest `window` of them, itself included */
-            int64_t n_sink;   /* first tokens that stay visible beside the window */
-            float softcap;    /* 0: none */
-            bool kv_int8;     /* of q, k and v it sees what int8 leaves, with a scale and zero point per token and head */
+            float scale;    /* of q.k */
+            int64_t window; /* 0: all earlier tokens; else the newest `window` of them, itself included */
+            int64_t n_sink; /* first tokens that stay visible beside the window */
+            float softcap;  /* 0: none */
+            bool kv_int8;   /* of q, k and v it sees what int8 leaves, with a scale and zero point per token and head */
         } attention;
-        struct { wick_act act; } act;
-        struct { int64_t start, count; } split;
-        struct { float scale; } scale;
-        struct { int64_t width; } conv;
-        struct {              /* fine ops: what their rewriting needs */
+        struct {
+            wick_act act;
+        } act;
+        struct {
+            int64_t start, count;
+        } split;
+        struct {
+            float scale;
+        } scale;
+        struct {
+            int64_t width;
+        } conv;
+        struct { /* fine ops: what their rewriting needs */
             int64_t axis;
             wick_dim start, end; /* slice: [start, end) */
-            double number;    /* scalar operand, alpha, eps */
-            bool flag;        /* gelu by tanh, causal sdpa, keepdim ... */
+            double number;       /* scalar operand, alpha, eps */
+            bool flag;           /* gelu by tanh, causal sdpa, keepdim ... */
             int perm[WICK_MAX_RANK];
         } fine;
     };
@@ -161,7 +178,7 @@ typedef struct wick_node {
     wick_value_id *more_in; /* f_cat, f_other with more than WICK_NODE_MAX_IN inputs: all of them; else NULL. Owned. */
     wick_value_id out;      /* every op has one output */
     wick_origin origin;
-    bool writes_state;      /* fine ops: stays though nobody reads its output */
+    bool writes_state; /* fine ops: stays though nobody reads its output */
     bool dead;
 } wick_node;
 
@@ -170,16 +187,16 @@ typedef struct wick_graph {
     size_t n_value, value_cap;
     wick_node *nodes;
     size_t n_node, node_cap;
-    wick_value_id tokens;  /* input i64 [S] */
-    wick_value_id logits;  /* output f32 [1,V], or [S,V] */
+    wick_value_id tokens;   /* input i64 [S] */
+    wick_value_id logits;   /* output f32 [1,V], or [S,V] */
     wick_value_id position; /* input i64 [1], the number P; -1: none. Only fine ops read it */
-    int64_t max_seq_len;   /* bound of S */
-    int64_t max_context;   /* bound of P + S */
+    int64_t max_seq_len;    /* bound of S */
+    int64_t max_context;    /* bound of P + S */
     int64_t n_vocab, n_layer;
     bool uses_kv_cache;
-    void **owned;          /* allocations (tables, maps, names) that live as long as the graph */
+    void **owned; /* allocations (tables, maps, names) that live as long as the graph */
     size_t n_owned, owned_cap;
-    bool failed;           /* memory ran out in an adder */
+    bool failed; /* memory ran out in an adder */
 } wick_graph;
 
 /* ---------------------------------------------------------------- building */
@@ -191,8 +208,8 @@ void wick_graph_free(wick_graph *g);
 wick_value_id wick_graph_input(wick_graph *g, wick_dtype dtype, int rank, const wick_dim *dims);
 wick_value_id wick_graph_state(wick_graph *g, wick_dtype dtype, int rank, const int64_t *dims);
 /* parts is copied; n_row must add up to dims[0]. */
-wick_value_id wick_graph_const(wick_graph *g, wick_dtype dtype, int rank, const int64_t *dims, wick_scheme scheme,
-                               const wick_part *parts, int n_part);
+wick_value_id wick_graph_const(wick_graph *g, wick_dtype dtype, int rank, const int64_t *dims, wick_scheme scheme, const wick_part *parts,
+                               int n_part);
 /* Shape and dtype of the output follow from the op's rule; a broken rule is a status from wick_graph_check. */
 wick_value_id wick_graph_op(wick_graph *g, wick_op op, wick_attrs attrs, const wick_value_id *in, int n_in);
 /* A fine op: its output's shape is the program's. Its inputs are all tensor arguments that the instruction or delegate node reads,

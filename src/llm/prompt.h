@@ -10,8 +10,8 @@ typedef struct wick_prompt {
 } wick_prompt;
 
 /* tokenizer may be NULL if options hold ready tokens. */
-wick_status wick_prompt_make(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *options, wick_prompt *out,
-                             wick_error *err);
+wick_status wick_prompt_make(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *options,
+                             wick_prompt *out, wick_error *err);
 void wick_prompt_release(wick_prompt *prompt);
 
 #endif

@@ -19,20 +19,20 @@
 typedef struct wick_fb {
     const uint8_t *data;
     size_t size;
-    uint64_t budget;   /* bytes that may still be visited */
-    const char *name;  /* of the file, for messages */
+    uint64_t budget;  /* bytes that may still be visited */
+    const char *name; /* of the file, for messages */
     wick_error *err;
     wick_status status; /* the first fault; later reads give empty results */
 } wick_fb;
 
 typedef struct wick_fb_table {
-    uint32_t at;      /* of the table; 0: absent */
+    uint32_t at; /* of the table; 0: absent */
     uint32_t vtable;
     uint16_t vtable_size, table_size;
 } wick_fb_table;
 
 typedef struct wick_fb_vector {
-    uint32_t at;      /* of the first item */
+    uint32_t at; /* of the first item */
     uint32_t n;
     bool present;
 } wick_fb_vector;
@@ -68,10 +68,10 @@ wick_bytes wick_fb_vec_string(wick_fb *fb, wick_fb_vector v, uint32_t i);
 
 /* Builds from the back, as FlatBuffers builders do: children first. Offsets count from the end of the finished buffer. */
 typedef struct wick_fbb {
-    uint8_t *data;      /* filled from the end of the allocation */
-    size_t cap, size;   /* size: bytes used, at the end of data */
+    uint8_t *data;    /* filled from the end of the allocation */
+    size_t cap, size; /* size: bytes used, at the end of data */
     size_t max_align;
-    uint32_t fields[32];/* of the open table: offset from end, 0 absent */
+    uint32_t fields[32]; /* of the open table: offset from end, 0 absent */
     int n_field;
     size_t table_start; /* size when the table was opened */
     uint32_t *vtables;  /* offsets of the vtables written, for sharing */

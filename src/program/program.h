@@ -6,8 +6,8 @@
 #define WICK_PROGRAM_PROGRAM_H
 
 #include "base/os.h"
-#include "program/pte.h"
 #include "program/ptd.h"
+#include "program/pte.h"
 #include "program/xnn.h"
 
 /* Every operator that a program may call: see instr.def. */
@@ -27,9 +27,9 @@ wick_status wick_pte_check_plan(const wick_pte *p, const wick_pte_method *m, con
 
 typedef struct wick_program_method {
     const wick_pte_method *pte;
-    wick_instr_op *ops;        /* [n_operator]: what pte->operators mean */
-    wick_xnn *delegates;       /* [n_delegate]; equal payloads were parsed once. All zero: a foreign delegate (allow_unknown) */
-    bool is_metadata;          /* no instructions */
+    wick_instr_op *ops;  /* [n_operator]: what pte->operators mean */
+    wick_xnn *delegates; /* [n_delegate]; equal payloads were parsed once. All zero: a foreign delegate (allow_unknown) */
+    bool is_metadata;    /* no instructions */
 } wick_program_method;
 
 typedef struct wick_program {
@@ -44,14 +44,14 @@ typedef struct wick_program_options {
     bool no_mmap;
     const char *const *data_paths;
     size_t n_data_path;
-    bool allow_unknown;        /* inspect: unknown operators and foreign delegates are reported, missing external data is left out;
-                                  none of them is refused */
+    bool allow_unknown; /* inspect: unknown operators and foreign delegates are reported, missing external data is left out;
+                           none of them is refused */
 } wick_program_options;
 
 wick_status wick_program_open(const char *path, const wick_program_options *options, wick_program **out, wick_error *err);
 /* From memory (borrowed), for tests and fuzzers. */
-wick_status wick_program_open_memory(wick_bytes file, const char *name, const wick_program_options *options,
-                                     wick_program **out, wick_error *err);
+wick_status wick_program_open_memory(wick_bytes file, const char *name, const wick_program_options *options, wick_program **out,
+                                     wick_error *err);
 void wick_program_close(wick_program *p);
 
 const wick_program_method *wick_program_method_find(const wick_program *p, const char *name);

@@ -10,9 +10,9 @@
 #include "program/pte.h"
 
 typedef struct wick_ptd_entry {
-    const char *key;         /* terminated */
+    const char *key; /* terminated */
     wick_bytes data;
-    bool has_layout;         /* else opaque bytes */
+    bool has_layout; /* else opaque bytes */
     int scalar_type, rank;
     int32_t dims[WICK_MAX_RANK];
     uint8_t dim_order[WICK_MAX_RANK];
@@ -24,7 +24,7 @@ typedef struct wick_ptd_set {
     wick_ptd_entry *entries;
     size_t n_entry, entry_cap;
     wick_table by_key;
-    char **names;            /* storage of the keys */
+    char **names; /* storage of the keys */
     size_t n_name, name_cap;
 } wick_ptd_set;
 

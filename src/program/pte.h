@@ -22,17 +22,35 @@
 #include "base/table.h"
 
 typedef enum wick_scalar_type { /* numbers of the format (ATen) */
-    WICK_ST_BYTE = 0, WICK_ST_CHAR = 1, WICK_ST_SHORT = 2, WICK_ST_INT = 3, WICK_ST_LONG = 4, WICK_ST_HALF = 5,
-    WICK_ST_FLOAT = 6, WICK_ST_DOUBLE = 7, WICK_ST_BOOL = 11, WICK_ST_BFLOAT16 = 15, WICK_ST_UINT16 = 27
+                                WICK_ST_BYTE = 0,
+                                WICK_ST_CHAR = 1,
+                                WICK_ST_SHORT = 2,
+                                WICK_ST_INT = 3,
+                                WICK_ST_LONG = 4,
+                                WICK_ST_HALF = 5,
+                                WICK_ST_FLOAT = 6,
+                                WICK_ST_DOUBLE = 7,
+                                WICK_ST_BOOL = 11,
+                                WICK_ST_BFLOAT16 = 15,
+                                WICK_ST_UINT16 = 27
 } wick_scalar_type;
 /* Bytes of one element; 0: a type that Wick does not hold in memory. */
 size_t wick_scalar_size(int scalar_type);
 const char *wick_scalar_name(int scalar_type); /* "Float", as the stock tools print it */
 
 typedef enum wick_evalue_kind { /* tags of the format */
-    WICK_EV_NONE = 0, WICK_EV_NULL = 1, WICK_EV_INT = 2, WICK_EV_BOOL = 3, WICK_EV_DOUBLE = 4, WICK_EV_TENSOR = 5,
-    WICK_EV_STRING = 6, WICK_EV_INT_LIST = 7, WICK_EV_DOUBLE_LIST = 8, WICK_EV_BOOL_LIST = 9, WICK_EV_TENSOR_LIST = 10,
-    WICK_EV_OPTIONAL_TENSOR_LIST = 11
+                                WICK_EV_NONE = 0,
+                                WICK_EV_NULL = 1,
+                                WICK_EV_INT = 2,
+                                WICK_EV_BOOL = 3,
+                                WICK_EV_DOUBLE = 4,
+                                WICK_EV_TENSOR = 5,
+                                WICK_EV_STRING = 6,
+                                WICK_EV_INT_LIST = 7,
+                                WICK_EV_DOUBLE_LIST = 8,
+                                WICK_EV_BOOL_LIST = 9,
+                                WICK_EV_TENSOR_LIST = 10,
+                                WICK_EV_OPTIONAL_TENSOR_LIST = 11
 } wick_evalue_kind;
 
 typedef enum wick_dynamism { WICK_STATIC = 0, WICK_DYNAMIC_BOUND = 1, WICK_DYNAMIC_UNBOUND = 2 } wick_dynamism;
@@ -40,15 +58,15 @@ typedef enum wick_dynamism { WICK_STATIC = 0, WICK_DYNAMIC_BOUND = 1, WICK_DYNAM
 typedef struct wick_pte_tensor {
     int scalar_type;
     int rank;
-    int32_t dims[WICK_MAX_RANK];     /* upper bounds if dynamic */
+    int32_t dims[WICK_MAX_RANK]; /* upper bounds if dynamic */
     uint8_t dim_order[WICK_MAX_RANK];
     wick_dynamism dynamism;
-    uint32_t data_buffer_idx;        /* > 0: constant, or initial value if planned too */
-    uint32_t memory_id;              /* 1-based arena; 0: not planned */
+    uint32_t data_buffer_idx; /* > 0: constant, or initial value if planned too */
+    uint32_t memory_id;       /* 1-based arena; 0: not planned */
     uint64_t memory_offset;
-    bool external;                   /* its data is in a `.ptd` under `name` */
-    uint32_t mutable_segment;        /* which mutable_data_segments entry holds the initial value */
-    const char *name;                /* fully qualified name, or NULL */
+    bool external;            /* its data is in a `.ptd` under `name` */
+    uint32_t mutable_segment; /* which mutable_data_segments entry holds the initial value */
+    const char *name;         /* fully qualified name, or NULL */
     bool requires_grad;
 } wick_pte_tensor;
 
@@ -66,14 +84,18 @@ typedef struct wick_pte_value {
 } wick_pte_value;
 
 typedef enum wick_instr_kind { /* tags of the format */
-    WICK_IK_KERNEL = 1, WICK_IK_DELEGATE = 2, WICK_IK_MOVE = 3, WICK_IK_JUMP_FALSE = 4, WICK_IK_FREE = 5
+                               WICK_IK_KERNEL = 1,
+                               WICK_IK_DELEGATE = 2,
+                               WICK_IK_MOVE = 3,
+                               WICK_IK_JUMP_FALSE = 4,
+                               WICK_IK_FREE = 5
 } wick_instr_kind;
 
 typedef struct wick_pte_instr {
     wick_instr_kind kind;
-    int32_t index;    /* KERNEL: operator; DELEGATE: delegate; MOVE: from; JUMP_FALSE: condition; FREE: value */
-    int32_t target;   /* MOVE: to; JUMP_FALSE: destination instruction */
-    int32_t *args;    /* KERNEL, DELEGATE: value indices */
+    int32_t index;  /* KERNEL: operator; DELEGATE: delegate; MOVE: from; JUMP_FALSE: condition; FREE: value */
+    int32_t target; /* MOVE: to; JUMP_FALSE: destination instruction */
+    int32_t *args;  /* KERNEL, DELEGATE: value indices */
     uint32_t n_arg;
 } wick_pte_instr;
 
@@ -88,9 +110,9 @@ typedef struct wick_pte_spec {
 } wick_pte_spec;
 
 typedef struct wick_pte_delegate {
-    const char *id;       /* "XnnpackBackend" */
-    bool inline_data;     /* else a segment */
-    uint32_t index;       /* into inline_blobs or segments */
+    const char *id;   /* "XnnpackBackend" */
+    bool inline_data; /* else a segment */
+    uint32_t index;   /* into inline_blobs or segments */
     wick_pte_spec *specs;
     uint32_t n_spec;
 } wick_pte_delegate;
@@ -108,7 +130,7 @@ typedef struct wick_pte_method {
     uint32_t n_operator;
     wick_pte_delegate *delegates;
     uint32_t n_delegate;
-    int64_t *arena_sizes;   /* [n_arena], entry 0 reserved */
+    int64_t *arena_sizes; /* [n_arena], entry 0 reserved */
     uint32_t n_arena;
 } wick_pte_method;
 
@@ -122,19 +144,19 @@ typedef struct wick_pte_offsets {
 typedef struct wick_pte_named {
     char *key;
     uint32_t segment;
-    uint32_t hash_size;    /* WRITER: > 0: the last hash_size (<= 64) characters of key become the first hex digits of the segment's sha256 */
+    uint32_t hash_size; /* WRITER: > 0: the last hash_size (<= 64) characters of key become the first hex digits of the segment's sha256 */
 } wick_pte_named;
 
 typedef struct wick_pte_segment {
-    wick_source *pieces;   /* one after the other, each at its offset; a segment read from a file has one resident piece */
-    uint64_t *offsets;     /* of the pieces, ascending */
+    wick_source *pieces; /* one after the other, each at its offset; a segment read from a file has one resident piece */
+    uint64_t *offsets;   /* of the pieces, ascending */
     uint32_t n_piece;
     uint64_t size;
     const struct wick_xnn *xnn; /* WRITER: not NULL: the segment is this payload, serialized when the keys that it uses are final
                               (no pieces; size is filled in by the writer) */
-    uint64_t alignment;    /* WRITER: of the segment in the file; 0: the writer's default (4096) */
-    uint32_t job;          /* WRITER: segments with the same job > 0 are produced by one thread, in order */
-    uint64_t file_offset;  /* READER: from the start of the file */
+    uint64_t alignment;         /* WRITER: of the segment in the file; 0: the writer's default (4096) */
+    uint32_t job;               /* WRITER: segments with the same job > 0 are produced by one thread, in order */
+    uint64_t file_offset;       /* READER: from the start of the file */
 } wick_pte_segment;
 
 typedef struct wick_pte {
@@ -144,20 +166,20 @@ typedef struct wick_pte {
     wick_pte_segment *segments;
     uint32_t n_segment;
     bool has_constant_segment;
-    wick_pte_offsets constants;     /* index 0 reserved */
+    wick_pte_offsets constants; /* index 0 reserved */
     wick_pte_offsets *mutables;
     uint32_t n_mutable;
     wick_pte_named *named;
     uint32_t n_named;
-    wick_table named_by_key;        /* READER: key -> index into named */
-    wick_bytes *inline_blobs;       /* inline delegate data */
+    wick_table named_by_key;  /* READER: key -> index into named */
+    wick_bytes *inline_blobs; /* inline delegate data */
     uint32_t n_inline;
-    wick_bytes *constant_buffers;   /* files before the constant segment */
+    wick_bytes *constant_buffers; /* files before the constant segment */
     uint32_t n_constant_buffer;
     /* the file, READER */
     uint64_t flatbuffer_size, segment_base, file_size;
-    uint32_t header_size;           /* 0: none; 24 or 32 */
-    void *arena;                    /* owner of every array and string above */
+    uint32_t header_size; /* 0: none; 24 or 32 */
+    void *arena;          /* owner of every array and string above */
 } wick_pte;
 
 /* ---------------------------------------------------------------- memory of the structs */
@@ -214,8 +236,8 @@ typedef struct wick_sha256 {
 } wick_sha256;
 
 typedef struct wick_pte_write_options {
-    int threads;                 /* 0: what the machine gives */
-    const wick_sha256 *sha256;   /* needed if a wick_pte_named has a hash_size */
+    int threads;                                             /* 0: what the machine gives */
+    const wick_sha256 *sha256;                               /* needed if a wick_pte_named has a hash_size */
     bool (*progress)(void *user, double done, double total); /* bytes; false cancels; one call at a time, from any of the threads */
     void *user;
 } wick_pte_write_options;

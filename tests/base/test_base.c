@@ -190,9 +190,9 @@ static void test_cpu(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error), cmocka_unit_test(test_memory), cmocka_unit_test(test_utf8),    cmocka_unit_test(test_half),
-        cmocka_unit_test(test_table), cmocka_unit_test(test_json),   cmocka_unit_test(test_outfile), cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_error),   cmocka_unit_test(test_memory), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_half),    cmocka_unit_test(test_table),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_outfile), cmocka_unit_test(test_pool),   cmocka_unit_test(test_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,13 +16,13 @@
 #include "base/error.h"
 
 /* Fails the test with the error's own sentence. */
-#define assert_ok(expression)                                                              \
-    do {                                                                                   \
-        wick_error ok_err_ = {0};                                                          \
-        wick_error *err = &ok_err_;                                                        \
-        wick_status ok_status_ = (expression);                                             \
-        (void)err;                                                                         \
-        if (ok_status_ != WICK_OK) fail_msg("%s: %s", #expression, ok_err_.message);       \
+#define assert_ok(expression)                                                                                                              \
+    do {                                                                                                                                   \
+        wick_error ok_err_ = {0};                                                                                                          \
+        wick_error *err = &ok_err_;                                                                                                        \
+        wick_status ok_status_ = (expression);                                                                                             \
+        (void)err;                                                                                                                         \
+        if (ok_status_ != WICK_OK) fail_msg("%s: %s", #expression, ok_err_.message);                                                       \
     } while (0)
 
 /* Path of a file under tests/data, in static memory (a ring of eight). */
