@@ -5,6 +5,7 @@
 #include "base/os.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -87,6 +88,16 @@ void wick_pool_run(wick_pool *pool, wick_pool_fn *fn, void *arg) {
     wick_pool_barrier(pool);
 }
 
+/* Signals are the program's business: a worker takes none, or a Ctrl-C might interrupt the wrong thread. */
+static bool start(worker *w) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&w->thread, NULL, work, w) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 int wick_pool_size(const wick_pool *pool) { return pool->n; }
 
 wick_status wick_pool_new(int n_threads, wick_pool **out, wick_error *err) {
@@ -105,7 +116,7 @@ wick_status wick_pool_new(int n_threads, wick_pool **out, wick_error *err) {
     /* Workers read pool->n only after the first job, so the team may be counted while it grows. */
     for (int i = 1; i < n; i++) {
         pool->workers[i] = (worker){.pool = pool, .index = i};
-        if (pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i]) != 0) {
+        if (!start(&pool->workers[i])) {
             wick_pool_free(pool);
             return wick_fail(err, WICK_ENOMEM, "cannot start thread %d of %d", i + 1, n);
         }
