@@ -52,6 +52,9 @@ bool chat_begin_anew(chat *c);
 /* Goes on with a kept chat: its messages, and its evaluated state where there is one. key: chat_store_find. */
 void chat_resume(chat *c, const char *key);
 
+/* Prints what was said. Models (and files that were pasted) may hold anything, also what would move a terminal's cursor or rename its
+ * window: control characters but tab and newline are left out there. A pipe gets every byte. */
+void chat_print(const char *text, size_t size);
 /* A line on stderr, dimmed on a terminal. */
 void chat_note(const chat *c, const char *format, ...) WICK_PRINTF(2, 3);
 /* "wick chat: SENTENCE"; remembers that something failed. */

@@ -2,7 +2,7 @@
 #include "chat.h"
 #include "chat_saved.h"
 
-#include "base/mem.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -164,7 +164,9 @@ static void show_messages(chat *c) {
     if (c->log.system) printf("system: %s\n", c->log.system);
     for (size_t i = 0; i < c->log.n_message; i++) {
         const chat_message *m = &c->log.messages[i];
-        printf("%s%s%s: %s\n", i < c->i_first ? "(left out) " : "", chat_role_name(m->role), m->stopped ? " (stopped)" : "", m->content);
+        printf("%s%s%s: ", i < c->i_first ? "(left out) " : "", chat_role_name(m->role), m->stopped ? " (stopped)" : "");
+        chat_print(m->content, strlen(m->content));
+        putchar('\n');
     }
 }
 
@@ -177,7 +179,8 @@ static void show_prompt(chat *c) {
     wick_status status = chat_prompt(c, c->i_first, &ids, &n, &err);
     if (status == WICK_OK) status = wick_tokenizer_decode(c->tokenizer, ids, n, false, &text, &size, &err);
     if (status == WICK_OK) {
-        printf("%s\n%zu tokens:", text, n);
+        chat_print(text, size);
+        printf("\n%zu tokens:", n);
         for (size_t i = 0; i < n; i++) printf(" %d", ids[i]);
         putchar('\n');
     } else {
@@ -221,7 +224,9 @@ static void run_undo(chat *c, const char *rest) {
         return;
     }
     n--;
-    chat_note(c, "(taken back: %.60s)", c->log.messages[n].content);
+    const char *text = c->log.messages[n].content;
+    size_t line = strcspn(text, "\r\n\t\033");
+    chat_note(c, "(taken back: %.*s)", (int)wick_utf8_complete(text, line < 60 ? line : 60), text);
     chat_log_cut(&c->log, n);
     c->i_first = 0;
     if (c->store && c->id && chat_store_cut(c->store, c->id, n, &err) != WICK_OK) chat_complain(c, "%s", err.message);

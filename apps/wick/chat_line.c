@@ -78,10 +78,44 @@ static int read_character(EditLine *edit, wchar_t *out) {
         unsigned char byte;
         int n = wait_byte(&byte);
         if (n <= 0) return n;
+        if (byte == 0) byte = 4; /* how a Ctrl-D arrives that was typed before line editing began, while an answer ran */
         size_t used = mbrtowc(out, (const char *)&byte, 1, &state);
         if (used == 0 || used == 1) return 1;
         if (used == (size_t)-1) state = (mbstate_t){0};
     }
+}
+
+/* Terminals put pasted text between ESC [200~ and ESC [201~ if asked: it becomes part of the line, line breaks, tabs and all, instead of
+ * being sent off line by line. */
+static const wchar_t paste_end[] = L"\033[201~";
+enum { PASTE_END = sizeof paste_end / sizeof *paste_end - 1, PASTE_MAX = 1 << 20 };
+
+static unsigned char take_paste(EditLine *edit, int key) {
+    wchar_t *text = NULL, c;
+    size_t n = 0, cap = 0;
+    (void)key;
+    while (n < PASTE_MAX && el_wgetc(edit, &c) == 1 && WICK_GROW(text, n, cap)) {
+        text[n++] = c == L'\r' ? L'\n' : c;
+        if (n >= PASTE_END && wmemcmp(text + n - PASTE_END, paste_end, PASTE_END) == 0) {
+            n -= PASTE_END;
+            break;
+        }
+    }
+    if (n && WICK_GROW(text, n, cap)) {
+        text[n] = 0;
+        el_winsertstr(edit, text);
+    }
+    wick_free(text);
+    return CC_REFRESH;
+}
+
+/* Asks the terminal to mark pasted text, or no longer: other programs would be surprised. */
+static void mark_pastes(bool on) {
+    const char *kind = getenv("TERM");
+    if (!kind || strcmp(kind, "dumb") == 0) return;
+    FILE *f = isatty(STDOUT_FILENO) ? stdout : stderr;
+    fputs(on ? "\033[?2004h" : "\033[?2004l", f);
+    fflush(f);
 }
 
 static char *prompt(EditLine *edit) {
@@ -126,6 +160,8 @@ static bool open_terminal(chat_line *line) {
     el_set(line->edit, EL_SIGNAL, 1);
     el_set(line->edit, EL_GETCFN, read_character);
     el_set(line->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(line->edit, EL_ADDFN, "take-paste", "Insert pasted text", take_paste);
+    el_set(line->edit, EL_BIND, "\033[200~", "take-paste", NULL);
     el_source(line->edit, NULL); /* the user's own ~/.editrc */
     open_history(line);
     return true;
@@ -165,7 +201,9 @@ static const char *read_line(chat_line *line, size_t *size) {
     if (line->edit) {
         HistEvent event;
         el_resize(line->edit);
+        mark_pastes(true);
         text = el_gets(line->edit, &n);
+        mark_pastes(false);
         if (text && n > 1) {
             history(line->history, &event, H_ENTER, text);
             save_history(line);
@@ -191,7 +229,7 @@ static const char *find_quotes(const char *text, bool is_command) {
 
 /* "/word" and then nothing or an argument: "/usr/bin is a folder" is a message. */
 static bool looks_like_command(const char *text) {
-    size_t n = strcspn(text, " \t");
+    size_t n = strcspn(text, " \t\n");
     return text[0] == '/' && n > 1 && !memchr(text + 1, '/', n - 1);
 }
 

@@ -2,7 +2,7 @@
  *
  * A message is one line, or several: a line that ends in a backslash goes on in the next one, and text between """ and """ is
  * taken as it is, line breaks and indentation included. A line that begins with '/' and a word is a command; quoted text never
- * is. Only text in `"""` and continued lines may hold line breaks. */
+ * is. Text pasted into a terminal stays together: its line breaks are part of the line. */
 #ifndef WICK_APP_CHAT_LINE_H
 #define WICK_APP_CHAT_LINE_H
 

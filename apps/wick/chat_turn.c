@@ -132,9 +132,8 @@ typedef struct answer {
     size_t i_message;
 } answer;
 
-/* Models may say anything, also what would move a terminal's cursor or rename its window: control characters but tab and
- * newline are left out there (C1 controls are C2 80..9F in UTF-8). */
-static void print(const char *text, size_t size) {
+/* C1 controls are C2 80..9F in UTF-8. */
+void chat_print(const char *text, size_t size) {
     if (!isatty(STDOUT_FILENO)) {
         fwrite(text, 1, size, stdout);
     } else {
@@ -149,7 +148,7 @@ static void print(const char *text, size_t size) {
     fflush(stdout);
 }
 
-static void keep(chat *c, size_t i_message);
+static bool keep(chat *c, size_t i_message);
 
 static void keep_part(answer *a) {
     double now = app_seconds();
@@ -157,15 +156,16 @@ static void keep_part(answer *a) {
     if (!a->keep_parts || now - a->kept < 2) return;
     a->kept = now;
     if (chat_log_add(&a->c->log, CHAT_ASSISTANT, a->text.data, true, &ignored) != WICK_OK) return;
-    keep(a->c, a->i_message);
+    a->keep_parts = keep(a->c, a->i_message);
     chat_log_cut(&a->c->log, a->i_message);
 }
 
 static bool show_text(void *user, const char *text, size_t size) {
     answer *a = user;
-    wick_strbuf_add(&a->text, text, size);
-    print(text, size);
-    if (a->text.data) keep_part(a);
+    for (size_t i = 0; i < size; i++)
+        if (text[i]) wick_strbuf_putc(&a->text, text[i]); /* messages are strings that end in NUL */
+    chat_print(text, size);
+    if (a->text.size) keep_part(a);
     return !chat_interrupt_seen();
 }
 
@@ -209,12 +209,13 @@ static void show_statistics(const chat *c, const wick_generate_result *r) {
 /* ---------------------------------------------------------------- keeping it */
 
 /* Commits message i. The first one of a chat brings the whole chat along. */
-static void keep(chat *c, size_t i_message) {
+static bool keep(chat *c, size_t i_message) {
     wick_error err;
-    if (!c->store) return;
+    if (!c->store) return false;
     wick_status status = c->id ? chat_store_put(c->store, c->id, &c->log, i_message, &err)
                                : chat_store_add(c->store, NULL, c->options->model, &c->log, &c->id, &err);
     if (status != WICK_OK) chat_complain(c, "this message is not kept: %s", err.message);
+    return status == WICK_OK;
 }
 
 static void take_back(chat *c, size_t n) {

@@ -61,7 +61,8 @@ static bool check(const app_verb *verb, run_options *o, int *status) {
     if ((o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) > 1) {
         app_usage_error(verb, "a prompt, --prompt_file and --tokens exclude each other");
     } else if (!o->prompt && !o->prompt_file && !o->tokens) {
-        app_usage_error(verb, "no prompt given (TEXT, '-' for standard input, --prompt_file or --tokens)");
+        app_usage_error(verb,
+                        "no prompt given (TEXT, '-' for standard input, --prompt_file or --tokens; 'wick chat' is for conversations)");
     } else {
         if (o->prompt && strcmp(o->prompt, "-") == 0) {
             o->prompt = NULL;
