@@ -7,7 +7,7 @@
 #include <time.h>
 
 /* Two seconds of work; sanitizers and unoptimised code are slower. */
-#if defined(NDEBUG)
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define BOMB_SECONDS 2
 #else
 #define BOMB_SECONDS 20
