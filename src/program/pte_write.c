@@ -10,6 +10,7 @@
 #include "program/pte_flat.h"
 #include "program/xnn.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -40,8 +41,8 @@ typedef struct writer {
     wick_outfile file;
     atomic_uint next_unit;
     atomic_bool stop;
-    atomic_flag reporting;
-    _Atomic uint64_t done;
+    pthread_mutex_t reporting; /* guards done and the callback */
+    uint64_t done;
     uint64_t total;
     wick_error *thread_errors; /* [n_thread] */
 } writer;
@@ -186,12 +187,12 @@ typedef struct hands {
 } hands;
 
 static wick_status report(writer *w, uint64_t bytes, wick_error *err) {
-    uint64_t done = atomic_fetch_add(&w->done, bytes) + bytes;
-    if (w->options->progress && !atomic_flag_test_and_set(&w->reporting)) {
-        bool go_on = w->options->progress(w->options->user, (double)done, (double)w->total);
-        atomic_flag_clear(&w->reporting);
-        if (!go_on) return wick_fail(err, WICK_ECANCELED, "%s: canceled", w->path);
-    }
+    bool go_on = true;
+    pthread_mutex_lock(&w->reporting); /* counted and told under one lock: the callback sees numbers that only grow, one at a time */
+    w->done += bytes;
+    if (w->options->progress) go_on = w->options->progress(w->options->user, (double)w->done, (double)w->total);
+    pthread_mutex_unlock(&w->reporting);
+    if (!go_on) return wick_fail(err, WICK_ECANCELED, "%s: canceled", w->path);
     if (atomic_load(&w->stop)) return wick_fail(err, WICK_ECANCELED, "%s: canceled", w->path);
     return WICK_OK;
 }
@@ -358,7 +359,7 @@ out:
 
 wick_status wick_pte_write(wick_pte *p, const char *path, const wick_pte_write_options *options, wick_error *err) {
     const wick_pte_write_options none = {0};
-    writer w = {.p = p, .options = options ? options : &none, .path = path, .reporting = ATOMIC_FLAG_INIT};
+    writer w = {.p = p, .options = options ? options : &none, .path = path, .reporting = PTHREAD_MUTEX_INITIALIZER};
     wick_status status = write_all(&w, err);
     wick_free(w.offsets);
     wick_free(w.order);
