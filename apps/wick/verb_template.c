@@ -1,13 +1,8 @@
 /* wick template: conversations rendered by a chat template, for pipelines and tests. */
+#include "jsonl.h"
 #include "option.h"
 
-#include "base/strbuf.h"
-#include "wick.h"
-
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A part of the request as JSON text; NULL: it is not there. */
 static char *part(const json_t *request, const char *key) {
@@ -15,62 +10,27 @@ static char *part(const json_t *request, const char *key) {
     return value && !json_is_null(value) ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 }
 
-static wick_status render(const wick_template *t, const json_t *request, wick_rendered *out, wick_error *err) {
-    if (!json_is_array(json_object_get(request, "messages"))) {
-        snprintf(err->message, sizeof err->message, "\"messages\": expected an array");
-        return WICK_EFORMAT;
-    }
+typedef struct asked {
+    const wick_template *t; /* NULL: it could not be read, and `unread` says why */
+    wick_error unread;
+} asked;
+
+/* A jsonl_fn over asked. */
+static wick_status answer(void *user, const json_t *request, json_t *out, wick_error *err) {
+    const asked *a = user;
+    if (!a->t) return wick_fail(err, a->unread.code, "%s", a->unread.message);
+    if (!json_is_array(json_object_get(request, "messages"))) return wick_fail(err, WICK_EFORMAT, "\"messages\": expected an array");
     char *messages = part(request, "messages"), *tools = part(request, "tools"), *variables = part(request, "kwargs");
     wick_template_input input = {messages, tools, variables, json_string_value(json_object_get(request, "now"))};
-    wick_status status = wick_template_render(t, &input, out, err);
+    wick_rendered r = {0};
+    wick_status status = wick_template_render(a->t, &input, &r, err);
+    if (status == WICK_OK && json_object_set_new(out, "text", json_stringn(r.text, r.size)) != 0)
+        status = wick_fail(err, WICK_EFORMAT, "the rendered text is not UTF-8");
+    wick_rendered_release(&r);
     free(messages);
     free(tools);
     free(variables);
     return status;
-}
-
-static void put_answer(wick_strbuf *line, const char *key, const char *text, size_t size) {
-    wick_json j = {line, false};
-    wick_json_open(&j, '{');
-    wick_json_key(&j, key);
-    wick_json_string(&j, text, size);
-    wick_json_close(&j, '}');
-    wick_strbuf_putc(line, '\n');
-}
-
-/* One answer to one line, whatever is in it. t NULL: the template could not be read, and *err says why. */
-static void answer(const wick_template *t, const char *text, size_t size, const wick_error *unread, wick_strbuf *line) {
-    json_error_t where;
-    wick_error err = *unread;
-    wick_rendered r = {0};
-    json_t *request = t ? json_loadb(text, size, JSON_ALLOW_NUL, &where) : NULL;
-    wick_status status = WICK_EFORMAT;
-    if (request)
-        status = render(t, request, &r, &err);
-    else if (t)
-        snprintf(err.message, sizeof err.message, "the request is no JSON object: column %d: %s", where.column, where.text);
-    if (status == WICK_OK)
-        put_answer(line, "text", r.text, r.size);
-    else
-        put_answer(line, "error", err.message, strlen(err.message));
-    wick_rendered_release(&r);
-    json_decref(request);
-}
-
-static bool answer_lines(const wick_template *t, const wick_error *unread) {
-    char *text = NULL;
-    size_t cap = 0;
-    wick_strbuf line = {0};
-    bool ok = true;
-    for (ssize_t n; ok && (n = getline(&text, &cap, stdin)) > 0;) {
-        if (text[n - 1] == '\n') n--;
-        wick_strbuf_reset(&line);
-        answer(t, text, (size_t)n, unread, &line);
-        ok = !line.failed && fwrite(line.data, 1, line.size, stdout) == line.size && fflush(stdout) == 0;
-    }
-    free(text);
-    wick_strbuf_release(&line);
-    return ok;
 }
 
 static int template_main(int argc, char **argv) {
@@ -86,14 +46,15 @@ static int template_main(int argc, char **argv) {
     if (n) return app_usage_error(&app_verb_template, "'%s': conversations come on stdin", argv[1]);
     if (!path) return app_usage_error(&app_verb_template, "no template given (--template FILE)");
     if (!jsonl) return app_usage_error(&app_verb_template, "say --jsonl: there is no other form of input yet");
-    wick_error err = {0};
+    asked a = {0};
     wick_template *t;
-    wick_status opened = wick_template_open(path, &t, &err);
-    if (opened == WICK_EIO || opened == WICK_ENOTFOUND) return app_fail(&app_verb_template, err.message);
-    bool ok = answer_lines(t, &err);
+    wick_status opened = wick_template_open(path, &t, &a.unread);
+    if (opened == WICK_EIO || opened == WICK_ENOTFOUND) return app_fail(&app_verb_template, a.unread.message);
+    a.t = opened == WICK_OK ? t : NULL;
+    bool ok = jsonl_run(answer, &a);
     wick_template_free(t);
     if (!ok) return app_fail(&app_verb_template, "stdout: writing failed");
-    return opened == WICK_OK ? APP_OK : app_fail(&app_verb_template, err.message);
+    return opened == WICK_OK ? APP_OK : app_fail(&app_verb_template, a.unread.message);
 }
 
 const app_verb app_verb_template = {
