@@ -197,6 +197,9 @@ wick_status wick_tokenizer_from_model(const wick_model *model, wick_tokenizer **
 /* A compiled tokenizer, the contents of a program's "wick.tokenizer". Borrowed where it is aligned to 8 bytes (else copied): it
  * must outlive the tokenizer, as the model must for wick_tokenizer_from_model. */
 wick_status wick_tokenizer_from_blob(const void *blob, size_t size, wick_tokenizer **out, wick_error *err);
+/* Writes the vocabulary of a SentencePiece model (a .model, or a GGUF or tokenizer.bin that came from one) as ExecuTorch's
+ * tokenizer.bin, byte for byte what ExecuTorch's own converter makes of the .model. */
+wick_status wick_tokenizer_convert(const char *path, const char *bin_path, wick_error *err);
 /* The compiled form of any tokenizer, the same bytes for the same file; lent. */
 const void *wick_tokenizer_blob(const wick_tokenizer *tokenizer, size_t *size);
 void wick_tokenizer_free(wick_tokenizer *tokenizer);

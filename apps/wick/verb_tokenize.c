@@ -73,18 +73,26 @@ static wick_status print_ids(const wick_tokenizer *t, const char *text, wick_err
     return WICK_OK;
 }
 
+static int convert(const char *path, const char *out) {
+    wick_error err = {0};
+    return wick_tokenizer_convert(path, out, &err) == WICK_OK ? APP_OK : app_fail(&app_verb_tokenize, err.message);
+}
+
 static int tokenize_main(int argc, char **argv) {
-    const char *path = NULL;
+    const char *path = NULL, *out = NULL;
     bool jsonl = false;
     const app_option options[] = {
-        {"tokenizer", 't', NULL, APP_PATH, &path, "FILE", APP_ANY,
+        {"tokenizer", 't', "tokenizer_model", APP_PATH, &path, "FILE", APP_ANY,
          "tokenizer.json, .model, .tiktoken, .bin, .gguf, a folder with one of them, or a .pte"},
+        {"output_path", 'o', NULL, APP_PATH, &out, "FILE", APP_ANY, "write a SentencePiece .model as ExecuTorch's tokenizer.bin"},
         {"jsonl", 0, NULL, APP_FLAG, &jsonl, "", APP_ANY, "answer one JSON object per line of standard input"},
         {0},
     };
     int n, status;
     if (!app_parse(&app_verb_tokenize, options, argc, argv, &n, &status)) return status;
     if (!path) return app_usage_error(&app_verb_tokenize, "no tokenizer given (--tokenizer FILE)");
+    if (out && (jsonl || n)) return app_usage_error(&app_verb_tokenize, "--output_path takes no text and no --jsonl");
+    if (out) return convert(path, out);
     if (jsonl ? n != 0 : n != 1) return app_usage_error(&app_verb_tokenize, jsonl ? "--jsonl takes no text" : "give one text, or --jsonl");
     wick_model *model = NULL;
     wick_tokenizer *t = NULL;
@@ -97,7 +105,7 @@ static int tokenize_main(int argc, char **argv) {
     return code == WICK_OK ? APP_OK : app_fail(&app_verb_tokenize, err.message);
 }
 
-const app_verb app_verb_tokenize = {"tokenize", "--tokenizer FILE [TEXT | --jsonl]", "text to token ids and back",
+const app_verb app_verb_tokenize = {"tokenize", "--tokenizer FILE [TEXT | --jsonl | -o tokenizer.bin]", "text to token ids and back",
                                     "With --jsonl each line of standard input is an object, and gets one line of output:\n"
                                     "  {\"text\", \"special\"?, \"add_special\"?} -> {\"ids\"}    (both true unless said otherwise)\n"
                                     "  {\"ids\", \"skip_special\"?}               -> {\"text\"}   (false unless said otherwise)\n"

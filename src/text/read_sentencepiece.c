@@ -2,8 +2,8 @@
  *
  * ModelProto { repeated SentencePiece pieces = 1; TrainerSpec = 2; NormalizerSpec = 3; ... }
  * SentencePiece { string piece = 1; float score = 2; Type type = 3 (1 normal, 2 unknown, 3 control, 4 user, 5 unused, 6 byte) }
- * TrainerSpec { model_type = 3 (1 unigram, 2 bpe); treat_whitespace_as_suffix = 24; byte_fallback = 35; unk_id = 40; bos_id = 41; eos_id =
- * 42; unk_surface = 44 }   NormalizerSpec { precompiled_charsmap = 2; add_dummy_prefix = 3; remove_extra_whitespaces = 4;
+ * TrainerSpec { model_type = 3 (1 unigram, 2 bpe); treat_whitespace_as_suffix = 24; byte_fallback = 35; unk_id = 40; unk_surface = 44;
+ * bos_piece = 46; eos_piece = 47 }   NormalizerSpec { precompiled_charsmap = 2; add_dummy_prefix = 3; remove_extra_whitespaces = 4;
  * escape_whitespaces = 5 } */
 #include "base/limits.h"
 #include "text/tok_spec.h"
@@ -49,8 +49,8 @@ static bool next_field(wick_reader *r, field *f) {
 typedef struct spec_message {
     bool suffix, bytes, dummy, remove_extra, escape;
     uint64_t model_type;
-    int32_t unk, bos, eos;
-    wick_bytes unk_surface, charsmap;
+    int32_t unk;
+    wick_bytes unk_surface, bos_piece, eos_piece, charsmap;
 } spec_message;
 
 static wick_status malformed(wick_error *err, const char *where) {
@@ -65,9 +65,9 @@ static wick_status read_trainer(wick_bytes b, spec_message *m, wick_error *err) 
         case 24: m->suffix = f.value != 0; break;
         case 35: m->bytes = f.value != 0; break;
         case 40: m->unk = (int32_t)f.value; break;
-        case 41: m->bos = (int32_t)f.value; break;
-        case 42: m->eos = (int32_t)f.value; break;
         case 44: m->unk_surface = f.bytes; break;
+        case 46: m->bos_piece = f.bytes; break;
+        case 47: m->eos_piece = f.bytes; break;
         default: break;
         }
     }
@@ -105,7 +105,14 @@ static wick_status read_piece(wick_bytes b, wick_tok_spec *s, wick_error *err) {
     return wick_spec_token_set(s, s->n_token, text.data, text.size, flags[type], score, err);
 }
 
-static int32_t known_id(const wick_tok_spec *s, int32_t id) { return id >= 0 && (size_t)id < s->n_token ? id : -1; }
+/* The control piece with this text, -1: none. The reference asks the pieces for BOS and EOS, not the trainer's numbers. */
+static int32_t control_id(const wick_tok_spec *s, wick_bytes text) {
+    for (size_t i = 0; i < s->n_token; i++)
+        if (s->tokens[i].flags & WICK_TOKEN_CONTROL && s->tokens[i].size == text.size &&
+            !memcmp(s->pool.data + s->tokens[i].at, text.data, text.size))
+            return (int32_t)i;
+    return -1;
+}
 
 wick_status wick_read_sentencepiece(wick_bytes data, wick_tok_spec *s, wick_error *err) {
     wick_reader r = wick_reader_init(data.data, data.size);
@@ -114,9 +121,9 @@ wick_status wick_read_sentencepiece(wick_bytes data, wick_tok_spec *s, wick_erro
                       .remove_extra = true,
                       .escape = true,
                       .unk = 0,
-                      .bos = 1,
-                      .eos = 2,
-                      .unk_surface = {(const uint8_t *)" \xe2\x81\x87 ", 5}};
+                      .unk_surface = {(const uint8_t *)" \xe2\x81\x87 ", 5},
+                      .bos_piece = {(const uint8_t *)"<s>", 3},
+                      .eos_piece = {(const uint8_t *)"</s>", 4}};
     for (field f; next_field(&r, &f);) {
         if (f.number == 1) WICK_TRY(read_piece(f.bytes, s, err));
         if (f.number == 2) WICK_TRY(read_trainer(f.bytes, &m, err));
@@ -131,9 +138,9 @@ wick_status wick_read_sentencepiece(wick_bytes data, wick_tok_spec *s, wick_erro
     c->flags = WICK_TOK_SENTENCEPIECE | WICK_TOK_FUSE_UNK | (m.bytes ? WICK_TOK_BYTE_FALLBACK : 0);
     for (size_t i = 0; i < s->n_token; i++) /* the piece decides, whatever the trainer's number says */
         if (s->tokens[i].flags & WICK_TOKEN_UNKNOWN) m.unk = (int32_t)i;
-    if (known_id(s, m.unk) >= 0) c->unk_id = (uint32_t)m.unk;
-    c->bos_id = known_id(s, m.bos);
-    c->eos_id = known_id(s, m.eos);
+    if (m.unk >= 0 && (size_t)m.unk < s->n_token) c->unk_id = (uint32_t)m.unk;
+    c->bos_id = control_id(s, m.bos_piece);
+    c->eos_id = control_id(s, m.eos_piece);
     uint32_t flags = (m.dummy ? WICK_OP_DUMMY_PREFIX : 0) | (m.remove_extra ? 0 : WICK_OP_EXTRA_SPACES) | (m.escape ? WICK_OP_ESCAPE : 0) |
                      (m.suffix ? WICK_OP_SUFFIX : 0);
     return wick_spec_sentencepiece(s, flags, m.charsmap, m.unk_surface, err);

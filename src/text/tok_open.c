@@ -76,6 +76,14 @@ static wick_status read_file(const char *path, wick_bytes data, wick_tok_spec *s
         "this is no tokenizer that Wick knows: tokenizer.json, SentencePiece, tiktoken, tekken.json, llama2.c, GGUF or a compiled one");
 }
 
+wick_status wick_spec_read_file(const char *path, wick_tok_spec *s, wick_error *err) {
+    wick_mapping m;
+    WICK_TRY(wick_os_map(path, false, &m, err));
+    wick_status status = read_file(path, (wick_bytes){m.data, m.size}, s, err);
+    wick_os_unmap(&m);
+    return status == WICK_OK ? WICK_OK : wick_error_context(err, status, "%s", path);
+}
+
 static wick_status open_file(const char *path, wick_tokenizer **out, wick_error *err) {
     wick_mapping m;
     wick_tok_spec s;

@@ -66,6 +66,8 @@ wick_status wick_read_gguf_tokenizer(const struct wick_container *c, wick_tok_sp
 /* tokenizer_config.json beside a tokenizer.json: BOS and EOS. */
 wick_status wick_read_tokenizer_config(wick_bytes data, wick_tok_spec *s, wick_error *err);
 
+/* A file of any kind but a compiled one. */
+wick_status wick_spec_read_file(const char *path, wick_tok_spec *s, wick_error *err);
 /* Any kind but GGUF, from memory: for tests and fuzzers. */
 wick_status wick_tokenizer_from_memory(const void *data, size_t size, wick_tokenizer **out, wick_error *err);
 
