@@ -34,6 +34,7 @@ interop: all      ## compare with the stock runtime and exporter (downloads PyTo
 
 bench: all        ## speed, ours and the peers' in turn
 	@bench/run $(BUILD) $(DATA)
+	@bench/load $(BUILD) $(DATA)
 
 fuzz:             ## libFuzzer campaigns, FUZZ_SECONDS each (default 60)
 	@tools/fuzz $(BUILD)-fuzz

@@ -107,7 +107,10 @@ typedef struct wick_model_info {
     bool uses_kv_cache;    /* false: every step evaluates the whole sequence */
     wick_plan plan;        /* RAISED, MIXED or VM: how it is executed */
     uint64_t weights_size; /* bytes held for weights after packing */
-    double load_seconds;
+    double load_seconds;   /* all of wick_model_open; of it: */
+    double verify_seconds; /* reading and checking the program */
+    double raise_seconds;  /* finding its coarse ops (or setting up the op-by-op interpreter) */
+    double pack_seconds;   /* bringing the weights into the order that this machine multiplies in */
 } wick_model_info;
 
 const wick_model_info *wick_model_info_get(const wick_model *model);

@@ -84,6 +84,7 @@ static void json_number(wick_json *j, const char *key, double v) {
 }
 
 static void print_json(const run_state *s, const wick_generate_result *r) {
+    const wick_model_info *info = wick_model_info_get(s->model);
     wick_strbuf text = {0};
     wick_json j = {&text, false};
     wick_json_open(&j, '{');
@@ -99,6 +100,9 @@ static void print_json(const run_state *s, const wick_generate_result *r) {
     wick_json_key(&j, "stats");
     wick_json_open(&j, '{');
     json_number(&j, "load_ms", 1e3 * (s->loaded - s->started));
+    json_number(&j, "verify_ms", 1e3 * info->verify_seconds);
+    json_number(&j, "raise_ms", 1e3 * info->raise_seconds);
+    json_number(&j, "pack_ms", 1e3 * info->pack_seconds);
     json_number(&j, "prompt_n", (double)r->n_prompt);
     json_number(&j, "prompt_ms", 1e3 * r->prompt_seconds);
     json_number(&j, "ttft_ms", 1e3 * r->first_seconds);
@@ -115,10 +119,13 @@ static void print_json(const run_state *s, const wick_generate_result *r) {
 static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
 
 static void print_statistics(const run_state *s, const wick_generate_result *r) {
+    const wick_model_info *info = wick_model_info_get(s->model);
     double decoded = r->n_predicted > 1 ? (double)(r->n_predicted - 1) : 0;
-    fprintf(stderr, "load %.2f s; prompt %zu tokens, %.1f/s; first token %.3f s; answer %zu tokens, %.1f/s; peak memory %.0f MB\n",
-            s->loaded - s->started, r->n_prompt, rate((double)(r->n_prompt - r->n_cached), r->prompt_seconds), r->first_seconds,
-            r->n_predicted, rate(decoded, r->predict_seconds), (double)wick_os_peak_rss() / 1e6);
+    fprintf(stderr, "load %.2f s (verify %.3f, raise %.3f, pack %.3f); ", s->loaded - s->started, info->verify_seconds, info->raise_seconds,
+            info->pack_seconds);
+    fprintf(stderr, "prompt %zu tokens, %.1f/s; first token %.3f s; answer %zu tokens, %.1f/s; peak memory %.0f MB\n", r->n_prompt,
+            rate((double)(r->n_prompt - r->n_cached), r->prompt_seconds), r->first_seconds, r->n_predicted,
+            rate(decoded, r->predict_seconds), (double)wick_os_peak_rss() / 1e6);
 }
 
 /* The line that ExecuTorch's own runner prints, so that scripts which read it keep working. Times in ms since the start. */

@@ -89,16 +89,26 @@ static wick_status open_program(wick_model *model, const char *path, const wick_
     return wick_run_contract_read(model->method, path, &model->contract, err);
 }
 
+/* The seconds since *since, which becomes now. */
+static double lap(double *since) {
+    double begin = *since;
+    return (*since = wick_os_seconds()) - begin;
+}
+
 static wick_status open_model(wick_model *model, const char *path, const wick_model_options *options, wick_error *err) {
+    double clock = wick_os_seconds();
     model->backend = &wick_backend_cpu;
     WICK_TRY(open_program(model, path, options, err));
+    model->info.verify_seconds = lap(&clock);
     WICK_TRY(raise_program(model, options->plan, err));
     if (!model->raised.graph || model->raised.n_left) WICK_TRY(try_vm(model, err));
     WICK_TRY(wick_run_metadata(model, err));
+    model->info.raise_seconds = lap(&clock);
     model->info.plan = !model->raised.graph ? WICK_PLAN_VM : model->raised.n_left ? WICK_PLAN_MIXED : WICK_PLAN_RAISED;
     if (!model->raised.graph) return WICK_OK;
     model->n_token_id = count_ids(model->raised.graph);
     WICK_TRY(make_plan(model, options, err));
+    model->info.pack_seconds = lap(&clock);
     model->info.weights_size = model->backend->plan_size(model->plan);
     return WICK_OK;
 }

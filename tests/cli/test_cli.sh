@@ -60,7 +60,8 @@ ok "run" status_is 0 "$wick" run "$work/q.pte" --raw "Once upon a time" --temper
 ok "run answers" out_has "there was a little girl"
 ok "run json" status_is 0 "$wick" run "$work/f.pte" --tokens 1,403,407 --max_new_tokens 24 --temperature 0 --ignore_eos --json
 ok "run json object" json "len(j['tokens']) == 24 and j['prompt_tokens'] == [1,403,407] and j['finish_reason'] == 'length' and isinstance(j['text'], str)"
-ok "run json stats" json "all(k in j['stats'] for k in ['load_ms','prompt_n','prompt_ms','ttft_ms','predicted_n','predicted_ms','peak_rss'])"
+ok "run json stats" json "all(k in j['stats'] for k in ['load_ms','verify_ms','raise_ms','pack_ms','prompt_n','prompt_ms','ttft_ms','predicted_n','predicted_ms','peak_rss'])"
+ok "load phases make up the load" json "(lambda t: 0 < t['verify_ms'] + t['raise_ms'] + t['pack_ms'] <= t['load_ms'] and min(t['verify_ms'], t['raise_ms'], t['pack_ms']) > 0)(j['stats'])"
 ok "greedy text as recorded" json "j['tokens'][:10] == [261, 378, 432, 383, 286, 261, 376, 298, 315, 421]"
 cp "$work/out" "$work/first.json"
 for plan in raised mixed vm; do
