@@ -17,9 +17,10 @@ setup:            ## install what building needs (Debian packages), if it is mis
 demo: all         ## the main job, in front of you: export a model, run it
 	@tools/demo $(BUILD) $(DATA)
 
-test: setup-test all      ## unit tests, fuzz corpora, scripts, and the light check against the stock runtime
+test: setup-test all      ## unit tests, fuzz corpora, scripts, and the light checks against the stock runtime and the tokenizers' references
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 	@tools/interop_light $(BUILD) $(DATA)
+	@tools/text_refs $(BUILD) $(DATA) 10000
 
 setup-test: setup
 	@tools/setup test
@@ -31,6 +32,9 @@ check: test       ## test, then everything again under AddressSanitizer and Unde
 
 interop: all      ## compare with the stock runtime and exporter (downloads PyTorch: about 3 GB, once)
 	@tools/interop $(BUILD) $(DATA)
+
+fuzz-text: all    ## a million random texts and every character against the tokenizers' references (TOKENIZERS=folder: real ones too)
+	@nice -n 10 tools/text_refs $(BUILD) $(DATA) 1000000 --seed "$$(date +%s)" --characters --tokenizers "$(TOKENIZERS)"
 
 bench: all        ## speed, ours and the peers' in turn
 	@bench/run $(BUILD) $(DATA)
@@ -48,4 +52,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  .*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
 
-.PHONY: all setup setup-test demo test check interop bench fuzz install clean help
+.PHONY: all setup setup-test demo test check interop fuzz-text bench fuzz install clean help

@@ -6,6 +6,8 @@
 #include "base/table.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 wick_status wick_json_load(wick_bytes data, json_t **out, wick_error *err) {
@@ -62,6 +64,36 @@ static wick_status read_vocab(json_reader *r, json_t *vocab) {
     return WICK_OK;
 }
 
+/* A score as the library reads it. Its JSON parser (serde_json) does not round correctly: it divides the digits, as an integer, by a power
+ * of ten, and is off by a bit now and then; between equal ways to cut a text that bit decides. Files hold the shortest digits that
+ * name a number, so they can be had back from it. */
+static double library_score(double x) {
+    char digits[32];
+    int precision = 15;
+    do snprintf(digits, sizeof digits, "%.*e", precision - 1, x);
+    while (strtod(digits, NULL) != x && ++precision <= 17);
+    uint64_t integer = 0;
+    int dropped = 0, zeros = 0;
+    const char *p = digits + (*digits == '-');
+    bool fraction = false;
+    for (; *p && *p != 'e'; p++) {
+        if (*p < '0' || *p > '9') {
+            fraction = true;
+            continue;
+        }
+        integer = integer * 10 + (uint64_t)(*p - '0');
+        dropped += fraction;
+    }
+    for (; integer && integer % 10 == 0; integer /= 10) zeros++;
+    if (*p != 'e' || !integer) return x;
+    int exponent = atoi(p + 1) - dropped + zeros;
+    if (exponent < -300 || exponent > 0) return x;
+    char power[16];
+    snprintf(power, sizeof power, "1e%d", -exponent);
+    double size = (double)integer / strtod(power, NULL);
+    return x < 0 ? -size : size;
+}
+
 static wick_status read_scored_vocab(json_reader *r, json_t *vocab) {
     size_t i;
     json_t *item;
@@ -72,7 +104,7 @@ static wick_status read_scored_vocab(json_reader *r, json_t *vocab) {
         json_t *text = json_array_get(item, 0), *score = json_array_get(item, 1);
         if (!json_is_string(text) || !json_is_number(score))
             return wick_fail(r->err, WICK_EFORMAT, "model.vocab: item %zu is not a piece with a score", i);
-        double x = json_number_value(score);
+        double x = library_score(json_number_value(score));
         if (!i || x < lowest) lowest = x;
         WICK_TRY(add_piece(r, wick_json_text(text), (int64_t)i, x));
     }

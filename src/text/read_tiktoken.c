@@ -58,7 +58,7 @@ static wick_status add_special(wick_tok_spec *s, uint64_t id, const char *text, 
     size_t n = strlen(text);
     if (id < s->n_token && s->tokens[id].flags & WICK_TOKEN_PRESENT)
         return wick_fail(err, WICK_EFORMAT, "the special token \"%.60s\" has the rank %llu of another token", text, (unsigned long long)id);
-    WICK_TRY(wick_spec_token_set(s, id, text, n, WICK_TOKEN_SPECIAL, 0, err));
+    WICK_TRY(wick_spec_token_set(s, id, text, n, WICK_TOKEN_SPECIAL | WICK_TOKEN_ADDED_ONLY, 0, err));
     return wick_spec_added(s, (uint32_t)id, text, n, WICK_ADDED_SPECIAL, err);
 }
 

@@ -31,9 +31,16 @@ bool wick_is_other(uint32_t cp);
 /* Number of the script that Hugging Face's UnicodeScripts tells apart; 0: any. */
 unsigned wick_char_script(uint32_t cp);
 
-/* True if Hugging Face's library, whose tables are older, decides the other way about a character. */
-typedef enum wick_late_class { WICK_LATE_NONSPACING, WICK_LATE_OTHER, WICK_LATE_MARK, WICK_LATE_PUNCTUATION } wick_late_class;
-bool wick_char_is_late(wick_late_class class, uint32_t cp);
+/* What Hugging Face's library, some of whose tables are older, decides about a character of which current tables say `is`.
+ * UNFORMED: its normal forms leave the character as it is and treat it as a letter that joins nothing. */
+typedef enum wick_late_class {
+    WICK_LATE_NONSPACING,
+    WICK_LATE_OTHER,
+    WICK_LATE_MARK,
+    WICK_LATE_PUNCTUATION,
+    WICK_LATE_UNFORMED
+} wick_late_class;
+bool wick_char_late(wick_late_class class, uint32_t cp, bool is);
 
 /* The character at s, which is valid UTF-8; *n its bytes. */
 static inline uint32_t wick_char_at(const char *s, size_t *n) {

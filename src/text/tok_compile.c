@@ -105,7 +105,7 @@ static bool fill_tokens(const wick_tok_spec *s, uint32_t *slots, uint32_t n_slot
     memset(slots, 0, (size_t)n_slot * 4);
     for (size_t i = 0; i < s->n_token; i++) {
         wick_bytes t = spec_text(s, i);
-        if (!(s->tokens[i].flags & WICK_TOKEN_PRESENT) || s->tokens[i].flags & WICK_TOKEN_LITERAL) continue;
+        if (!(s->tokens[i].flags & WICK_TOKEN_PRESENT) || s->tokens[i].flags & (WICK_TOKEN_LITERAL | WICK_TOKEN_ADDED_ONLY)) continue;
         uint32_t at = wick_tok_home(wick_tok_hash(t.data, t.size, s->config.hash_seed), n_slot), probe = 0;
         for (; slots[at]; at = at + 1 == n_slot ? 0 : at + 1) {
             wick_bytes other = spec_text(s, slots[at] - 1);
@@ -207,7 +207,7 @@ static wick_status put_sorted(const wick_tok_spec *s, wick_strbuf *out, wick_err
     size_t n = 0;
     for (size_t i = 0; i < s->n_token; i++) {
         wick_bytes t = spec_text(s, i);
-        if (s->tokens[i].flags & WICK_TOKEN_PRESENT && t.size)
+        if (s->tokens[i].flags & WICK_TOKEN_PRESENT && !(s->tokens[i].flags & WICK_TOKEN_ADDED_ONLY) && t.size)
             keys[n++] = (added_key){(const char *)t.data, {.id = (uint32_t)i, .at = (uint32_t)i, .size = (uint32_t)t.size}};
     }
     qsort(keys, n, sizeof *keys, by_content);

@@ -29,7 +29,7 @@ static bool ascii(const char *s, size_t n) {
     return true;
 }
 
-static wick_status unicode_form(const char *s, size_t n, int options, wick_strbuf *out, wick_error *err) {
+static wick_status form_part(const char *s, size_t n, int options, wick_strbuf *out, wick_error *err) {
     utf8proc_option_t o = (utf8proc_option_t)options;
     utf8proc_ssize_t count = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, NULL, 0, o);
     if (count < 0) return wick_fail(err, WICK_EFORMAT, "the text cannot be normalized: %s", utf8proc_errmsg(count));
@@ -40,6 +40,19 @@ static wick_status unicode_form(const char *s, size_t n, int options, wick_strbu
     for (utf8proc_ssize_t i = 0; i < count; i++) put_char(out, (uint32_t)chars[i]);
     wick_free(chars);
     return count < 0 ? wick_fail(err, WICK_EFORMAT, "the text cannot be normalized") : WICK_OK;
+}
+
+/* Hugging Face's tables are those of Unicode 9: what they do not know stays as it is and parts what is around it. */
+static wick_status unicode_form(const char *s, size_t n, int options, wick_strbuf *out, wick_error *err) {
+    size_t from = 0;
+    for (size_t i = 0, size; i < n; i += size) {
+        uint32_t cp = wick_char_at(s + i, &size);
+        if (cp < 0x80 || !wick_char_late(WICK_LATE_UNFORMED, cp, false)) continue;
+        if (i > from) WICK_TRY(form_part(s + from, i - from, options, out, err));
+        wick_strbuf_add(out, s + i, size);
+        from = i + size;
+    }
+    return from < n ? form_part(s + from, n - from, options, out, err) : WICK_OK;
 }
 
 static int form_options(uint32_t kind);
@@ -79,11 +92,15 @@ static void put_lower(wick_strbuf *out, uint32_t cp) {
 }
 
 /* Hugging Face's tables for these are older than Unicode 15: exactness means to share their gaps. */
-static bool is_accent(uint32_t cp) { return ((wick_char_class(cp) & WICK_CH_MARK) != 0) != wick_char_is_late(WICK_LATE_MARK, cp); }
+static bool is_accent(uint32_t cp) { return wick_char_late(WICK_LATE_MARK, cp, wick_char_class(cp) & WICK_CH_MARK); }
 static bool is_nonspacing(uint32_t cp) {
-    return (utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN) != wick_char_is_late(WICK_LATE_NONSPACING, cp);
+    return wick_char_late(WICK_LATE_NONSPACING, cp, utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN);
 }
-static bool is_control(uint32_t cp) { return wick_is_other(cp) != wick_char_is_late(WICK_LATE_OTHER, cp); }
+/* What no Unicode knows is a character like others here. */
+static bool is_control(uint32_t cp) {
+    bool is = wick_is_other(cp) && utf8proc_category((utf8proc_int32_t)cp) != UTF8PROC_CATEGORY_CN;
+    return wick_char_late(WICK_LATE_OTHER, cp, is);
+}
 
 static bool nmt_drops(uint32_t c) {
     return (c >= 1 && c <= 8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f || c == 0x8f || c == 0x9f;

@@ -64,9 +64,7 @@ static wick_status cut_item(cutter *c, size_t from, size_t to, bool match) {
 
 typedef bool is_match_fn(uint32_t cp);
 static bool is_number(uint32_t cp) { return wick_char_class(cp) & WICK_CH_NUMBER; }
-static bool is_punct(uint32_t cp) {
-    return ((wick_char_class(cp) & WICK_CH_PUNCT) != 0) != (cp >= 0x80 && wick_char_is_late(WICK_LATE_PUNCTUATION, cp));
-}
+static bool is_punct(uint32_t cp) { return wick_char_late(WICK_LATE_PUNCTUATION, cp, wick_char_class(cp) & WICK_CH_PUNCT); }
 static bool is_space(uint32_t cp) { return wick_char_class(cp) & WICK_CH_SPACE; }
 
 /* Every character of a kind is a match of its own. */

@@ -37,7 +37,7 @@ enum {
     WICK_TOKEN_UNUSED = 64,  /* SentencePiece: may appear while merging, not in the result */
     WICK_TOKEN_LITERAL = 128 /* byte domain: could not be mapped to bytes; its text is what the file says */
 };
-/* Only in a spec: an added token that the model itself does not know. */
+/* Only in a spec: an added token that the model itself does not know: no text becomes it but by the lists of added tokens. */
 #define WICK_TOKEN_ADDED_ONLY 256u
 
 /* Flags of the model. */
