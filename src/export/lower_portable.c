@@ -112,6 +112,7 @@ static void emit_rmsnorm(wick_lower_state *lw, const wick_node *n) {
 static void emit_rope(wick_lower_state *lw, const wick_node *n) {
     int64_t h = n->attrs.rope.n_head, d = wick_lower_width(lw, n->out) / h;
     if (n->attrs.rope.style != WICK_ROPE_HALF || n->attrs.rope.n_rotary != d) unsupported(lw, n, "only halves of whole heads turn");
+    if (n->attrs.rope.wrap.period) unsupported(lw, n, "positions that go around have no program yet");
     int64_t rows = wick_lower_rows(lw, n->out), whole[] = {1, rows, h, d}, half[] = {1, rows, h, d / 2};
     int32_t x = wick_lower_heads(lw, n->in[0], d), one = wick_lower_int(lw, 1), three = wick_lower_int(lw, 3), halves[2];
     for (int i = 0; i < 2; i++) {

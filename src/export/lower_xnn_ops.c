@@ -103,6 +103,7 @@ static bool turns_alike(const wick_delegate *d, const rope_group *group, size_t 
     const wick_node *a = group->first, *b = &d->lw->g->nodes[i_node];
     return b->op == WICK_OP_rope && !b->dead && d->stages[i_node] == d->stage && b->in[1] == a->in[1] && b->in[2] == a->in[2] &&
            b->attrs.rope.style == a->attrs.rope.style && b->attrs.rope.n_rotary == a->attrs.rope.n_rotary &&
+           b->attrs.rope.wrap.period == a->attrs.rope.wrap.period &&
            wick_lower_width(d->lw, b->out) == b->attrs.rope.n_head * group->d_head;
 }
 
@@ -143,6 +144,7 @@ static void emit_rope(wick_delegate *d, const wick_node *n) {
     rope_group group = find_group(d, n);
     int64_t w = group.d_head;
     if (n->attrs.rope.style != WICK_ROPE_HALF || n->attrs.rope.n_rotary != w) unsupported(d, n, "only halves of whole heads turn");
+    if (n->attrs.rope.wrap.period) unsupported(d, n, "positions that go around have no program yet");
     uint32_t x;
     if (group.source < 0) {
         x = wick_delegate_heads(d, n->in[0], w);

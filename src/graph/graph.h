@@ -118,6 +118,15 @@ typedef enum wick_rope_style {
     WICK_ROPE_INTERLEAVED /* lane 2j pairs with 2j + 1 */
 } wick_rope_style;
 
+/* Which row of a table, or place of a cache, belongs to a position: the first n_fixed positions have rows of their own, the others go
+ * around in the period rows behind them. Period 0: every position has its own. */
+typedef struct wick_wrap {
+    int64_t n_fixed, period;
+} wick_wrap;
+static inline int64_t wick_wrap_row(wick_wrap w, int64_t position) {
+    return w.period && position >= w.n_fixed ? w.n_fixed + (position - w.n_fixed) % w.period : position;
+}
+
 typedef struct wick_attrs {
     union {
         struct {
@@ -130,13 +139,14 @@ typedef struct wick_attrs {
         } norm; /* unit_offset: multiply by 1 + w */
         struct {
             wick_rope_style style;
-            int64_t n_head, n_rotary;
-        } rope; /* first n_rotary lanes of each head turn */
+            int64_t n_head, n_rotary; /* first n_rotary lanes of each head turn */
+            wick_wrap wrap;           /* rows of the tables */
+        } rope;
         struct {
             int64_t n_head, n_kv_head, d_head;
             float scale;    /* of q.k */
             int64_t window; /* 0: all earlier tokens; else the newest `window` of them, itself included */
-            int64_t n_sink; /* first tokens that stay visible beside the window */
+            int64_t n_sink; /* with a window: the first tokens, which stay visible beside it */
             float softcap;  /* 0: none */
             bool kv_int8;   /* of q, k and v it sees what int8 leaves, with a scale and zero point per token and head */
         } attention;

@@ -151,6 +151,8 @@ static void put_attrs(const printer *p, const wick_node *n) {
         wick_strbuf_printf(p->out, " style=%s", a->rope.style == WICK_ROPE_HALF ? "half" : "interleaved");
         put_int(p, "heads", a->rope.n_head);
         put_int(p, "rotary", a->rope.n_rotary);
+        if (a->rope.wrap.period)
+            wick_strbuf_printf(p->out, " wrap=%lld+%lld", (long long)a->rope.wrap.n_fixed, (long long)a->rope.wrap.period);
         break;
     case WICK_OP_attention: put_attention(p, a); break;
     case WICK_OP_glu:

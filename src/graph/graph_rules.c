@@ -71,6 +71,8 @@ static wick_status rule_rope(const rule *r) {
     int64_t n_head = r->n->attrs.rope.n_head, n_rotary = r->n->attrs.rope.n_rotary;
     if (!is_rows(x) || n_head < 1 || x->dims[1].c % n_head) return broken(r, "x is not [S,n_head*D]");
     if (n_rotary < 2 || n_rotary % 2 || n_rotary > x->dims[1].c / n_head) return broken(r, "n_rotary is not an even part of a head");
+    wick_wrap wrap = r->n->attrs.rope.wrap;
+    if (wrap.n_fixed < 0 || wrap.period < 0 || (wrap.n_fixed && !wrap.period)) return broken(r, "its positions wrap around nothing");
     for (int i = 1; i < 3; i++) {
         const wick_value *t = input(r, i);
         if (!is_const(t, 2) || t->dims[1].c != n_rotary / 2) return broken(r, "cos or sin is not a constant [C,n_rotary/2]");
@@ -92,7 +94,8 @@ static wick_status rule_attention(const rule *r) {
             return broken(r, "a cache is not a state [C,G,D]");
     }
     if (!input(r, 3) != !input(r, 4)) return broken(r, "it has one cache");
-    if (r->n->attrs.attention.window < 0) return broken(r, "its window is negative");
+    int64_t window = r->n->attrs.attention.window, n_sink = r->n->attrs.attention.n_sink;
+    if (window < 0 || n_sink < 0 || (n_sink && !window)) return broken(r, "its window is negative, or it has sinks without one");
     return give(r, WICK_F32, q->dims[0], h * d);
 }
 

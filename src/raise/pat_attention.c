@@ -70,6 +70,7 @@ wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const w
                       .d_head = m->n[4],
                       .scale = (float)m->number[0],
                       .window = m->n[6],
+                      .n_sink = m->n[7],
                       .kv_int8 = m->flag},
     };
     wick_value_id in[5];

@@ -1,13 +1,14 @@
-/* Attention over a ring: a cache of L positions in which token p lies at p mod L, and beside it the list of which token lies where. The
- * mask is made from that list: a row at position p sees the keys of the tokens p - window + 1 .. p that are in the ring.
+/* Attention over a ring: a cache in which the first F tokens (sinks; often none) have places of their own and every later token p lies at
+ * F + (p - F) mod R, and beside it the list of which token lies where. The mask is made from that list: a row at position p sees the keys
+ * of the sinks and of the tokens p - window + 1 .. p that are in the ring.
  *
- *     list = where(0 .. L-1 < P, list, -1), then list[(P + i) mod L] = P + i for the S tokens of the step
- *     mask = list >= 0 and p - list >= 0 and p - list < window ? 0 : -inf
+ *     list = where(0 .. F+R-1 < P, list, -1), then list[places of the step's tokens] = their positions
+ *     mask = list >= 0 and p - list >= 0 and (list < F or p - list < window) ? 0 : -inf
  *
  * At P = 0 the first line makes every entry -1, so whatever the list held does not matter. From then on it holds, by induction over the
- * steps, for each place the newest token below P + S that belongs there: exactly the tokens of [P + S - L, P + S). No two tokens of a step
- * share a place, as S <= L. A row's window is there whenever S <= L - window + 1, so the attention is one with a window over a cache of
- * the whole context.
+ * steps, for each place the newest token below P + S that belongs there (no token lies behind its own number): the sinks, and exactly the
+ * later ones of [P + S - R, P + S). No two tokens of a step share a place, as S <= R. A row's window is there whenever S <= R - window + 1,
+ * so the attention is one with sinks and a window over a cache of the whole context.
  *
  * A longer step overwrites keys that its first rows still look for, and what the program answers depends on how a prompt was cut into
  * steps. The graph is what it answers in steps that are short enough: results of graphs do not depend on the cut.
@@ -28,12 +29,6 @@ static bool is_shaped(const wick_raiser *r, wick_value_id v, wick_dtype dtype, i
     return x && x->dtype == dtype && x->rank == rank && wick_dim_equal(x->dims[0], a) && (rank < 2 || wick_dim_equal(x->dims[1], b));
 }
 
-/* A scalar operand that is this whole number, or this expression. */
-static bool is_with(const wick_node *n, wick_dim scalar) {
-    bool number = !wick_dim_is_const(scalar) || n->attrs.fine.number == (double)scalar.c;
-    return n->attrs.fine.flag && number && wick_dim_equal(n->attrs.fine.start, scalar);
-}
-
 /* The tokens P .. P+S-1, seen as a line or (rank 2) as a column. */
 static bool is_tokens(const wick_raiser *r, wick_value_id v, int rank, wick_dim n_row) {
     return is_shaped(r, v, WICK_I64, rank, n_row, wick_dim_const(1)) && wick_r_is_positions(r, v, n_row);
@@ -48,7 +43,7 @@ static bool counts_up(const wick_raiser *r, wick_value_id v, int64_t n) {
 }
 
 typedef struct ring {
-    int64_t size, window;
+    int64_t size, window, n_sink;
     wick_value_id list, places; /* after this step; where this step's tokens go */
     wick_node_id keeper;        /* writes the list back */
 } ring;
@@ -58,64 +53,81 @@ static bool find_list(const wick_raiser *r, wick_value_id v, wick_dim n_row, rin
     const wick_node *put = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT);
     wick_dim size = wick_dim_const(out->size), none = {0};
     if (!put || put->out != wick_r_now(r, v) || put->n_in != 3 || put->attrs.fine.flag) return false;
-    const wick_node *mod = wick_r_made_by_instr(r, wick_r_in(r, put, 1), WICK_I_REMAINDER_SCALAR);
-    if (!mod || !is_with(mod, size) || !is_tokens(r, wick_r_in(r, mod, 0), 1, n_row) || !is_tokens(r, wick_r_in(r, put, 2), 1, n_row))
+    wick_value_id places = wick_r_in(r, put, 1);
+    wick_wrap wrap;
+    if (!is_shaped(r, places, WICK_I64, 1, n_row, none) || !wick_r_is_wrapped(r, places, n_row, &wrap) || wrap.n_fixed != out->n_sink ||
+        wrap.n_fixed + wrap.period != out->size || r->g->max_seq_len > wrap.period) /* two tokens of a step in one place */
         return false;
+    if (!is_tokens(r, wick_r_in(r, put, 2), 1, n_row)) return false;
     const wick_node *copy = only_instr(r, wick_r_in(r, put, 0), WICK_I_COPY);
     const wick_node *where = copy ? only_instr(r, wick_r_in(r, copy, 1), WICK_I_WHERE) : NULL;
     const wick_node *below = where ? only_instr(r, wick_r_in(r, where, 0), WICK_I_LT_SCALAR) : NULL;
     const wick_node *empty = where ? wick_r_made_by_instr(r, wick_r_in(r, where, 2), WICK_I_FULL) : NULL;
-    if (!below || !empty || !is_with(below, (wick_dim){0, 0, 1}) || !counts_up(r, wick_r_in(r, below, 0), out->size)) return false;
+    if (!below || !empty || !wick_r_is_with(below, (wick_dim){0, 0, 1}) || !counts_up(r, wick_r_in(r, below, 0), out->size)) return false;
     wick_value_id old = wick_r_in(r, where, 1);
     if (empty->attrs.fine.number != -1 || !is_shaped(r, empty->out, WICK_I64, 1, size, none) || old != wick_r_in(r, copy, 0)) return false;
     if (!is_shaped(r, put->out, WICK_I64, 1, size, none) || !is_shaped(r, copy->out, WICK_I64, 1, size, none) ||
         !is_shaped(r, where->out, WICK_I64, 1, size, none) || !is_shaped(r, below->out, WICK_BOOL, 1, size, none) ||
-        !is_shaped(r, old, WICK_I64, 1, size, none) || !is_shaped(r, mod->out, WICK_I64, 1, n_row, none))
+        !is_shaped(r, old, WICK_I64, 1, size, none))
         return false;
     const wick_value *state = wick_r_value(r, old);
     if (state->kind != WICK_VALUE_STATE || state->producer >= 0 || wick_graph_n_use(r->g, old) != 2) return false;
     out->keeper = wick_r_keeper(r, put->out, old);
     out->list = put->out;
-    out->places = mod->out;
+    out->places = wick_r_strip(r, places);
     return out->keeper >= 0 && wick_graph_n_use(r->g, r->g->nodes[out->keeper].out) == 0;
 }
 
-/* Takes one of the three conditions of the mask; false: it is none, or was there before. */
-static bool take_condition(const wick_raiser *r, wick_value_id v, wick_value_id seen[3], ring *out) {
+/* What the mask asks of the list and of the distance. */
+enum { IS_FILLED, IS_BEFORE, IS_NEAR, IS_SINK, N_CONDITION };
+
+/* Takes one of the conditions; false: it is none, or was there before. */
+static bool take_condition(const wick_raiser *r, wick_value_id v, wick_value_id seen[N_CONDITION], ring *out) {
     const wick_node *ge = only_instr(r, v, WICK_I_GE_SCALAR), *lt = only_instr(r, v, WICK_I_LT_SCALAR), *n = ge ? ge : lt;
     if (!n || wick_r_value(r, n->out)->dtype != WICK_BOOL) return false;
     wick_dim with = wick_dim_const(ge ? 0 : n->attrs.fine.start.c);
     wick_value_id x = wick_r_in(r, n, 0);
-    int i = lt ? 2 : wick_r_value(r, x)->rank == 1 ? 0 : 1;
-    if (seen[i] >= 0 || !is_with(n, with)) return false;
-    if (lt) out->window = with.c;
+    bool of_list = wick_r_value(r, x)->rank == 1;
+    int i = ge ? (of_list ? IS_FILLED : IS_BEFORE) : of_list ? IS_SINK : IS_NEAR;
+    if (seen[i] >= 0 || !wick_r_is_with(n, with)) return false;
+    if (i == IS_NEAR) out->window = with.c;
+    if (i == IS_SINK) out->n_sink = with.c;
     seen[i] = x;
     return true;
 }
 
-/* v = mask [S, L]: one number less another, both conditions on the difference, one on the list. */
+/* v = filled and before and (near, or sink or near) */
+static bool take_conditions(const wick_raiser *r, const wick_node *outer, wick_dim n_row, wick_value_id seen[N_CONDITION], ring *out) {
+    const wick_node *inner = only_instr(r, wick_r_in(r, outer, 0), WICK_I_BITWISE_AND);
+    const wick_node *either = only_instr(r, wick_r_in(r, outer, 1), WICK_I_BITWISE_OR);
+    wick_dim size = wick_dim_const(out->size);
+    if (!inner || !is_shaped(r, outer->out, WICK_BOOL, 2, n_row, size) || !is_shaped(r, inner->out, WICK_BOOL, 2, n_row, size))
+        return false;
+    if (!take_condition(r, wick_r_in(r, inner, 0), seen, out) || !take_condition(r, wick_r_in(r, inner, 1), seen, out)) return false;
+    if (!either) return take_condition(r, wick_r_in(r, outer, 1), seen, out) && seen[IS_SINK] < 0;
+    if (seen[IS_FILLED] < 0 || seen[IS_BEFORE] < 0 || !is_shaped(r, either->out, WICK_BOOL, 2, n_row, size)) return false;
+    return take_condition(r, wick_r_in(r, either, 0), seen, out) && take_condition(r, wick_r_in(r, either, 1), seen, out);
+}
+
+/* v = mask [S, L]: one number less another. */
 static bool find_mask(const wick_raiser *r, wick_value_id v, wick_dim n_row, ring *out) {
     const wick_node *where = only_instr(r, v, WICK_I_WHERE);
     const wick_node *eq = where ? only_instr(r, wick_r_in(r, where, 0), WICK_I_EQ_SCALAR) : NULL;
-    const wick_node *outer = eq && is_with(eq, wick_dim_const(1)) ? only_instr(r, wick_r_in(r, eq, 0), WICK_I_BITWISE_AND) : NULL;
-    const wick_node *inner = outer ? only_instr(r, wick_r_in(r, outer, 0), WICK_I_BITWISE_AND) : NULL;
+    const wick_node *all = eq && wick_r_is_with(eq, wick_dim_const(1)) ? only_instr(r, wick_r_in(r, eq, 0), WICK_I_BITWISE_AND) : NULL;
     double yes, no;
-    wick_value_id seen[3] = {-1, -1, -1};
+    wick_value_id seen[N_CONDITION] = {-1, -1, -1, -1};
     wick_dim size = wick_dim_const(out->size);
-    if (!inner || !wick_r_scalar(r, wick_r_in(r, where, 1), &yes) || !wick_r_scalar(r, wick_r_in(r, where, 2), &no)) return false;
+    if (!all || !wick_r_scalar(r, wick_r_in(r, where, 1), &yes) || !wick_r_scalar(r, wick_r_in(r, where, 2), &no)) return false;
     if (yes != 0 || !isinf(no) || no > 0 || !is_shaped(r, where->out, WICK_F32, 2, n_row, size)) return false;
-    if (!is_shaped(r, eq->out, WICK_BOOL, 2, n_row, size) || !is_shaped(r, outer->out, WICK_BOOL, 2, n_row, size) ||
-        !is_shaped(r, inner->out, WICK_BOOL, 2, n_row, size))
+    if (!is_shaped(r, eq->out, WICK_BOOL, 2, n_row, size) || !take_conditions(r, all, n_row, seen, out)) return false;
+    const wick_node *behind = wick_r_is(r, seen[IS_BEFORE], WICK_OP_f_sub);
+    if (!behind || seen[IS_NEAR] != seen[IS_BEFORE] || behind->n_in != 2 || behind->attrs.fine.number != 1 ||
+        wick_r_in(r, behind, 1) != seen[IS_FILLED] || (seen[IS_SINK] >= 0 && seen[IS_SINK] != seen[IS_FILLED]))
         return false;
-    if (!take_condition(r, wick_r_in(r, inner, 0), seen, out) || !take_condition(r, wick_r_in(r, inner, 1), seen, out) ||
-        !take_condition(r, wick_r_in(r, outer, 1), seen, out))
-        return false;
-    const wick_node *behind = wick_r_is(r, seen[1], WICK_OP_f_sub);
-    if (!behind || seen[2] != seen[1] || behind->n_in != 2 || behind->attrs.fine.number != 1 || wick_r_in(r, behind, 1) != seen[0])
-        return false;
+    int n_use = seen[IS_SINK] >= 0 ? 4 : 3; /* the conditions, the distance and the keeper */
     return is_shaped(r, behind->out, WICK_I64, 2, n_row, size) && wick_graph_n_use(r->g, behind->out) == 2 &&
-           is_tokens(r, wick_r_in(r, behind, 0), 2, n_row) && find_list(r, seen[0], n_row, out) &&
-           wick_graph_n_use(r->g, out->list) == 3; /* two conditions and the keeper */
+           is_tokens(r, wick_r_in(r, behind, 0), 2, n_row) && find_list(r, seen[IS_FILLED], n_row, out) &&
+           wick_graph_n_use(r->g, out->list) == n_use;
 }
 
 typedef struct cache {
@@ -155,7 +167,7 @@ static int64_t context_of(const wick_raiser *r) {
     return context;
 }
 
-/* v: q, k, v, then the states; n: the nodes that wrote them, C, G, D, H, window, keeper; number[0]: scale */
+/* v: q, k, v, then the states; n: as wick_r_build_attention wants them; v[5]: what keeps the list */
 static bool match_ring(wick_raiser *r, const wick_node *n, wick_match *m) {
     wick_value_id q = wick_r_in(r, n, 0), keys = wick_r_in(r, n, 1);
     const wick_value *query = wick_r_value(r, q), *held = wick_r_value(r, keys);
@@ -164,20 +176,19 @@ static bool match_ring(wick_raiser *r, const wick_node *n, wick_match *m) {
     if (query->rank != 4 || !wick_dim_equal(query->dims[0], wick_dim_const(1)) || held->rank != 4) return false;
     ring found = {.size = held->dims[1].c, .keeper = -1};
     wick_dim n_row = query->dims[1];
-    if (!find_mask(r, wick_r_in(r, n, 3), n_row, &found) || found.window < 1 || found.window > found.size) return false;
-    if (r->g->max_seq_len > found.size) return false; /* two tokens of a step in one place */
+    if (!find_mask(r, wick_r_in(r, n, 3), n_row, &found) || found.window < 1 || found.window > found.size - found.n_sink) return false;
     if (!find_cache(r, keys, &found, n_row, &k) || !find_cache(r, wick_r_in(r, n, 2), &found, n_row, &v) || k.state == v.state)
         return false;
     if (k.n_head != v.n_head || k.d_head != v.d_head || query->dims[3].c != k.d_head || query->dims[2].c < 1 || query->dims[2].c % k.n_head)
         return false;
-    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state},
-                      .n = {k.update, v.update, context_of(r), k.n_head, k.d_head, query->dims[2].c, found.window, found.keeper}};
+    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state, r->g->nodes[found.keeper].out},
+                      .n = {k.update, v.update, context_of(r), k.n_head, k.d_head, query->dims[2].c, found.window, found.n_sink}};
     m->number[0] = n->attrs.fine.number != 0 ? n->attrs.fine.number : 1 / sqrt((double)k.d_head);
     return m->n[2] > 0;
 }
 
 static wick_value_id build_ring(wick_raiser *r, const wick_node *n, const wick_match *m) {
-    r->g->nodes[m->n[7]].writes_state = false;
+    r->g->nodes[r->g->values[m->v[5]].producer].writes_state = false;
     return wick_r_build_attention(r, n, m);
 }
 

@@ -7,7 +7,8 @@
  *
  *     out[a] = x[a] * cos[i] - x[b] * sin[i],     out[b] = x[b] * cos[i] + x[a] * sin[i]      for each pair (a, b) = pair i
  *
- * with pairs (2i, 2i+1) or (i, i + n/2), lanes above n as they are, and table columns that are equal where they must be. */
+ * with pairs (2i, 2i+1) or (i, i + n/2), lanes above n as they are, and table columns that are equal where they must be. The table's rows
+ * are those of the step's positions, perhaps wrapped (graph.h). */
 #include "base/half.h"
 #include "base/mem.h"
 #include "raise/raise_int.h"
@@ -21,16 +22,22 @@ typedef struct term {
     int8_t sign;    /* 0: no term */
     int16_t lane;   /* of the base; for table rows the column */
     int16_t column; /* of `table`; -1: factor 1 */
-    wick_value_id table;
+    int32_t table;  /* index into lane_map.tables */
 } term;
 
 typedef struct lane {
     term t[2];
 } lane;
 
-/* What is known of a value: rows of a table (base is the constant), or lanes computed from the lanes of base. */
+/* Rows of a constant, one per token. */
+typedef struct table {
+    wick_value_id value;
+    wick_wrap wrap;
+} table;
+
+/* What is known of a value: rows of a table, or lanes computed from the lanes of base. */
 typedef struct lanes {
-    wick_value_id base;
+    wick_value_id base; /* of rows: index into lane_map.tables */
     bool is_table;
     int n;
     lane *at;
@@ -40,6 +47,8 @@ typedef struct lane_map {
     wick_raiser *r;
     lanes *of; /* [n_value] of the graph when the family began; at == NULL: nothing known */
     size_t n_value;
+    table *tables;
+    size_t n_table, table_cap;
     lane **blocks; /* all lane lists */
     size_t n_block, block_cap;
     wick_value_id cos, sin; /* tables of the last rope, and the terms that they were made of: other ropes mostly use the same */
@@ -75,19 +84,41 @@ static int count_lanes(const wick_value *v) {
     return (int)n;
 }
 
-/* Rows P..P+S-1 of a constant table. */
+/* The number of a table; -1: no memory. */
+static int32_t table_index(lane_map *m, wick_value_id value, wick_wrap wrap) {
+    for (size_t i = 0; i < m->n_table; i++) {
+        const table *t = &m->tables[i];
+        if (t->value == value && t->wrap.n_fixed == wrap.n_fixed && t->wrap.period == wrap.period) return (int32_t)i;
+    }
+    if (!WICK_GROW(m->tables, m->n_table, m->table_cap)) {
+        m->r->g->failed = true;
+        return -1;
+    }
+    m->tables[m->n_table] = (table){value, wrap};
+    return (int32_t)m->n_table++;
+}
+
+/* Whether a node takes one row per token of its first operand: a slice from the position on, or rows chosen by position. */
+static bool takes_rows(const lane_map *m, const wick_node *n, wick_wrap *wrap) {
+    const wick_value *y = wick_r_value(m->r, n->out);
+    *wrap = (wick_wrap){0};
+    if (n->op == WICK_OP_f_slice) return n->attrs.fine.axis == 0 && wick_r_is_position(m->r, n->attrs.fine.start) && !y->dims[0].p;
+    const wick_node *index = wick_r_made_by_instr(m->r, n->out, WICK_I_INDEX_TENSOR);
+    return index && index->out == n->out && n->n_in == 2 && wick_r_is_wrapped(m->r, n->in[1], y->dims[0], wrap);
+}
+
 static bool table_rows(lane_map *m, const wick_node *n, lanes *out) {
-    const wick_value *t = wick_r_value(m->r, n->in[0]), *y = wick_r_value(m->r, n->out);
+    const wick_value *t = n->n_in ? wick_r_value(m->r, n->in[0]) : NULL;
     int64_t width = 1;
-    if (t->kind != WICK_VALUE_CONST || !(t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16) || t->rank < 2 ||
-        t->n_part != 1 || n->attrs.fine.axis != 0)
+    wick_wrap wrap;
+    if (!t || t->kind != WICK_VALUE_CONST || !(t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16) || t->rank < 2 ||
+        t->n_part != 1 || !takes_rows(m, n, &wrap))
         return false;
-    if (!wick_r_is_position(m->r, n->attrs.fine.start) || y->dims[0].p) return false;
     for (int i = 1; i < t->rank; i++)
         if ((width *= t->dims[i].c) > MAX_LANES || width <= 0) return false;
-    *out = (lanes){n->in[0], true, (int)width, new_lanes(m, (int)width)};
+    *out = (lanes){table_index(m, n->in[0], wrap), true, (int)width, new_lanes(m, (int)width)};
     for (int i = 0; out->at && i < width; i++) out->at[i].t[0] = (term){1, (int16_t)i, -1, -1};
-    return out->at != NULL;
+    return out->at != NULL && out->base >= 0;
 }
 
 /* The lanes of a value that nothing is known of: its own. */
@@ -185,10 +216,10 @@ static bool through_neg(lane_map *m, const wick_node *n, lanes *out) {
 }
 
 /* Table rows broadcast over the heads of x, lane by lane. */
-static bool aligned(const wick_value *x, const wick_value *table) {
-    int lx = first_lane_dim(x), lt = first_lane_dim(table);
-    return lx > 0 && lt > 0 && x->rank - lx == table->rank - lt && table->dims[lt - 1].c == 1 && wick_dim_is_const(table->dims[lt - 1]) &&
-           wick_dim_equal(x->dims[lx - 2], table->dims[lt - 2]);
+static bool aligned(const wick_value *x, const wick_value *rows) {
+    int lx = first_lane_dim(x), lt = first_lane_dim(rows);
+    return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && rows->dims[lt - 1].c == 1 && wick_dim_is_const(rows->dims[lt - 1]) &&
+           wick_dim_equal(x->dims[lx - 2], rows->dims[lt - 2]);
 }
 
 static bool through_mul(lane_map *m, const wick_node *n, lanes *out) {
@@ -234,6 +265,7 @@ static bool follow(lane_map *m, const wick_node *n, lanes *out) {
     case WICK_OP_f_mul: return through_mul(m, n, out);
     case WICK_OP_f_add:
     case WICK_OP_f_sub: return through_sum(m, n, out);
+    case WICK_OP_f_other: return table_rows(m, n, out);
     default: return false;
     }
 }
@@ -283,8 +315,10 @@ static int64_t table_width(const wick_value *t) {
 }
 
 /* In every row, both lanes of a pair have the same cos, and their sines differ in sign only. */
-static bool tables_agree(const wick_graph *g, const lanes *l, wick_rope_style style, int n) {
-    const wick_value *c = &g->values[of_lane(&l->at[0], 0)->table], *s = &g->values[of_lane(&l->at[0], partner(style, n, 0))->table];
+static bool tables_agree(const lane_map *m, const lanes *l, wick_rope_style style, int n) {
+    const table *tc = &m->tables[of_lane(&l->at[0], 0)->table], *ts = &m->tables[of_lane(&l->at[0], partner(style, n, 0))->table];
+    const wick_value *c = wick_r_value(m->r, tc->value), *s = wick_r_value(m->r, ts->value);
+    if (tc->wrap.n_fixed != ts->wrap.n_fixed || tc->wrap.period != ts->wrap.period) return false;
     int64_t c_width = table_width(c), s_width = table_width(s);
     for (int64_t row = 0; row < c->dims[0].c || row < s->dims[0].c; row++)
         for (int i = 0; i < n / 2; i++) {
@@ -309,7 +343,7 @@ static const term *pair_term(const lanes *l, wick_rope_style style, int n, int i
 static wick_value_id half_table(lane_map *m, const lanes *l, wick_rope_style style, int n, bool sin) {
     wick_graph *g = m->r->g;
     const term *first = pair_term(l, style, n, 0, sin);
-    wick_value t = g->values[first->table];
+    wick_value t = g->values[m->tables[first->table].value];
     wick_part part = t.parts[0];
     int64_t width = table_width(&t), dims[2] = {t.dims[0].c, n / 2};
     bool window = t.dtype == WICK_F32;
@@ -346,7 +380,7 @@ static bool same_terms(const lane *a, const lane *b, int n) {
 
 static bool find_tables(lane_map *m, const lanes *l, wick_rope_style style, int n) {
     if (m->last && m->last_n == n && m->last_style == style && same_terms(m->last, l->at, n)) return true;
-    if (!tables_agree(m->r->g, l, style, n)) return false;
+    if (!tables_agree(m, l, style, n)) return false;
     m->cos = half_table(m, l, style, n, false);
     m->sin = half_table(m, l, style, n, true);
     m->last = l->at;
@@ -365,7 +399,7 @@ static void try_rope(lane_map *m, const wick_node *node, const lanes *l) {
     wick_rope_style style = WICK_ROPE_HALF;
     if (!turns(l, style, n)) style = WICK_ROPE_INTERLEAVED;
     if (!turns(l, style, n) || !find_tables(m, l, style, n)) return;
-    wick_attrs attrs = {.rope = {style, width / l->n, n}};
+    wick_attrs attrs = {.rope = {style, width / l->n, n, m->tables[of_lane(&l->at[0], 0)->table].wrap}};
     wick_value_id y = wick_r_op(r, WICK_OP_rope, attrs, 3, (wick_value_id[]){wick_r_as_rows(r, l->base), m->cos, m->sin});
     wick_r_forward(r, node->out, wick_r_like(r, y, node->out));
 }
@@ -383,6 +417,7 @@ wick_status wick_r_rope(wick_raiser *r) {
     }
     for (size_t i = 0; i < m.n_block; i++) wick_free(m.blocks[i]);
     wick_free(m.blocks);
+    wick_free(m.tables);
     wick_free(m.of);
     return wick_r_settle(r);
 }

@@ -56,7 +56,7 @@ static wick_value_id build_split_again(wick_raiser *r, const wick_node *n, const
     return wick_r_op(r, WICK_OP_split, (wick_attrs){.split = {m->n[0], m->n[1]}}, 1, m->v);
 }
 
-/* Whole heads of a rope: rope of those heads. v: x, cos, sin; n[0]: heads; n[1], n[2]: columns */
+/* Whole heads of a rope: rope of those heads. v: x, cos, sin; n[0]: heads; n[1]: the rope */
 static bool match_split_rope(wick_raiser *r, const wick_node *n, wick_match *m) {
     const wick_node *rope = wick_r_made_by(r, wick_r_in(r, n, 0), WICK_OP_rope);
     if (!rope) return false;
@@ -64,14 +64,14 @@ static bool match_split_rope(wick_raiser *r, const wick_node *n, wick_match *m) 
     if (n->attrs.split.start % d || n->attrs.split.count % d) return false;
     for (int i = 0; i < 3; i++) m->v[i] = wick_r_in(r, rope, i);
     m->n[0] = n->attrs.split.count / d;
-    m->n[1] = rope->attrs.rope.n_rotary;
-    m->n[2] = rope->attrs.rope.style;
+    m->n[1] = rope - r->g->nodes;
     return true;
 }
 
 static wick_value_id build_split_rope(wick_raiser *r, const wick_node *n, const wick_match *m) {
     wick_value_id in[3] = {wick_r_op(r, WICK_OP_split, n->attrs, 1, m->v), m->v[1], m->v[2]};
-    wick_attrs attrs = {.rope = {(wick_rope_style)m->n[2], m->n[0], m->n[1]}};
+    wick_attrs attrs = r->g->nodes[m->n[1]].attrs;
+    attrs.rope.n_head = m->n[0];
     return in[0] < 0 ? -1 : wick_r_op(r, WICK_OP_rope, attrs, 3, in);
 }
 

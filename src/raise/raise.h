@@ -8,8 +8,8 @@
  *
  * Three liberties that do not touch what a model means: activations between coarse ops are f32 where a program rounds them to halves; a
  * causal program without a cache, which is given the whole sequence at every step, is raised (whole or not at all) to one with a cache;
- * and a cache that goes around in a ring becomes one of the whole context that is seen through a window, as the ring shows it to steps
- * that are short enough to overwrite nothing that they need.
+ * and a cache that goes around in a ring, perhaps behind sinks, becomes one of the whole context that is seen through a window, as the
+ * ring shows it to steps that are short enough to overwrite nothing that they need.
  */
 #ifndef WICK_RAISE_RAISE_H
 #define WICK_RAISE_RAISE_H

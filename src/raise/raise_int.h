@@ -163,8 +163,12 @@ bool wick_r_starts_zero(const wick_raiser *r, wick_value_id state);
 wick_node_id wick_r_writer(const wick_raiser *r, wick_value_id state);
 /* The same, if it copies v there. */
 wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id state);
+/* Whether a comparison or the like has this scalar operand (do_like_first in raise_compute.c). */
+bool wick_r_is_with(const wick_node *n, wick_dim scalar);
 /* The whole numbers P .. P+n-1. */
 bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim n);
+/* The rows or places that a wrap gives to the positions P .. P+n-1. */
+bool wick_r_is_wrapped(const wick_raiser *r, wick_value_id v, wick_dim n, wick_wrap *out);
 /* Constant with one element. */
 bool wick_r_scalar(const wick_raiser *r, wick_value_id v, double *out);
 /* Constant f32 vector of n elements, whatever its rank: as a rank-1 constant. */
@@ -185,7 +189,7 @@ extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick
     wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_int8, wick_n_pat_arith, wick_n_pat_split,
     wick_n_pat_glu;
 
-/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window; number[0]: scale; flag: int8.
+/* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, sinks; number[0]: scale; flag: int8.
  * (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 

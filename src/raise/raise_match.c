@@ -88,20 +88,6 @@ wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id 
     return copies ? writer : -1;
 }
 
-static bool is_whole(const wick_value *v) { return v->dtype == WICK_I64 || v->dtype == WICK_I32; }
-
-bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim count) {
-    const wick_node *add = wick_r_made_by(r, v, WICK_OP_f_add);
-    if (!add || add->n_in != 2 || add->attrs.fine.number != 1 || !is_whole(wick_r_value(r, add->out))) return false;
-    const wick_node *range = wick_r_made_by_instr(r, wick_r_in(r, add, 0), WICK_I_ARANGE_START);
-    const wick_node *cast = wick_r_is(r, wick_r_in(r, add, 1), WICK_OP_f_cast);
-    const wick_node *start = wick_r_made_by_instr(r, cast ? wick_r_in(r, cast, 0) : wick_r_in(r, add, 1), WICK_I_SCALAR_TENSOR);
-    if (!range || !start || (cast && !is_whole(wick_r_value(r, cast->out)))) return false;
-    return is_whole(wick_r_value(r, range->out)) && is_whole(wick_r_value(r, start->out)) &&
-           wick_dim_equal(range->attrs.fine.start, wick_dim_const(0)) && wick_dim_equal(range->attrs.fine.end, count) &&
-           wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
-}
-
 static bool is_plain_const(const wick_value *v) {
     return v && v->kind == WICK_VALUE_CONST && v->scheme.kind == WICK_SCHEME_PLAIN && is_float(v->dtype);
 }

@@ -221,19 +221,21 @@ static wick_status do_cat(wick_r_call *c) {
     return wick_r_emit(c, WICK_OP_f_cat, (wick_attrs){.fine = {.axis = axis}}, (int)list->n, in, 2, sum.rank, sum.dims);
 }
 
-/* table[position], or in general rows of a table: only the row of the position is understood. */
+/* table[index]: rows by number. That of the position is a slice. */
 static wick_status do_index(wick_r_call *c) {
     const wick_pte_value *list = wick_r_arg(c, 1);
     wick_value_id table, index = -1;
     WICK_TRY(wick_r_read_args(c, 0, 1, &table));
     if (list->n == 1 && list->items[0] >= 0) WICK_TRY(wick_r_read(c->r, (int32_t)list->items[0], &index));
-    bool row =
-        index >= 0 && c->r->g->position >= 0 && wick_r_strip(c->r, index) == c->r->g->position && wick_r_arg_value(c, index)->rank == 1;
-    if (!row || wick_r_arg_value(c, table)->rank < 1) return wick_r_other(c);
-    wick_value row_of = *wick_r_arg_value(c, table);
-    wick_attrs attrs = {.fine = {.axis = 0, .start = {0, 0, 1}, .end = {1, 0, 1}}};
-    row_of.dims[0] = wick_dim_const(1);
-    return wick_r_emit(c, WICK_OP_f_slice, attrs, 2, (wick_value_id[]){table, index}, 2, row_of.rank, row_of.dims);
+    if (index < 0 || wick_r_arg_value(c, table)->rank < 1 || wick_r_arg_value(c, index)->rank != 1) return wick_r_other(c);
+    wick_value rows = *wick_r_arg_value(c, table), numbers = *wick_r_arg_value(c, index);
+    bool position = c->r->g->position >= 0 && wick_r_strip(c->r, index) == c->r->g->position;
+    if (numbers.dtype != WICK_I64 && numbers.dtype != WICK_I32) return wick_r_other(c);
+    wick_attrs attrs = {.fine = {0}};
+    if (position) attrs.fine.start = (wick_dim){0, 0, 1}, attrs.fine.end = (wick_dim){1, 0, 1};
+    rows.dims[0] = numbers.dims[0];
+    wick_op op = position ? WICK_OP_f_slice : WICK_OP_f_other;
+    return wick_r_emit(c, op, attrs, 2, (wick_value_id[]){table, index}, 2, rows.rank, rows.dims);
 }
 
 /* self.copy_(source): the place itself is written. */

@@ -102,23 +102,25 @@ static void plain_linear(plain *p, const wick_node *n, const double *x, double *
 
 static void plain_attention(plain *p, const wick_node *n, double *y) {
     int64_t h = n->attrs.attention.n_head, g = n->attrs.attention.n_kv_head, d = n->attrs.attention.d_head,
-            window = n->attrs.attention.window;
+            window = n->attrs.attention.window, n_sink = n->attrs.attention.n_sink;
     const double *q = p->values[n->in[0]], *k = p->values[n->in[1]], *v = p->values[n->in[2]];
     double *s = malloc((size_t)p->n * sizeof *s);
     for (int64_t r = 0; r < p->n; r++)
         for (int64_t i = 0; i < h; i++) {
             int64_t from = window && r + 1 > window ? r + 1 - window : 0, kv = i / (h / g);
             double max = -INFINITY, sum = 0;
-            for (int64_t j = from; j <= r; j++) {
+            for (int64_t j = 0; j <= r; j++) {
+                s[j] = -INFINITY;
+                if (j >= n_sink && j < from) continue;
                 s[j] = 0;
                 for (int64_t e = 0; e < d; e++) s[j] += q[(r * h + i) * d + e] * k[(j * g + kv) * d + e];
                 s[j] *= (double)n->attrs.attention.scale;
                 if (s[j] > max) max = s[j];
             }
-            for (int64_t j = from; j <= r; j++) sum += s[j] = exp(s[j] - max);
+            for (int64_t j = 0; j <= r; j++) sum += s[j] = exp(s[j] - max);
             for (int64_t e = 0; e < d; e++) {
                 double o = 0;
-                for (int64_t j = from; j <= r; j++) o += s[j] / sum * v[(j * g + kv) * d + e];
+                for (int64_t j = 0; j <= r; j++) o += s[j] / sum * v[(j * g + kv) * d + e];
                 y[(r * h + i) * d + e] = o;
             }
         }
@@ -132,7 +134,9 @@ static void plain_rope(plain *p, const wick_node *n, const double *x, double *y)
     for (int64_t r = 0; r < p->n; r++)
         for (int64_t i = 0; i < h; i++)
             for (int64_t j = 0; j < half; j++) {
-                double c = const_at(&p->g->values[n->in[1]], r, j), s = const_at(&p->g->values[n->in[2]], r, j);
+                wick_wrap w = n->attrs.rope.wrap;
+                int64_t row = w.period && r >= w.n_fixed ? w.n_fixed + (r - w.n_fixed) % w.period : r;
+                double c = const_at(&p->g->values[n->in[1]], row, j), s = const_at(&p->g->values[n->in[2]], row, j);
                 int64_t a = r * width + i * d + (inter ? 2 * j : j), b = inter ? a + 1 : a + half;
                 y[a] = x[a] * c - x[b] * s;
                 y[b] = x[b] * c + x[a] * s;
@@ -216,7 +220,7 @@ static void plain_logits(const wick_graph *g, const int32_t *tokens, int64_t n, 
 
 /* ---------------------------------------------------------------- configurations */
 
-enum { N_CONFIG = 14 };
+enum { N_CONFIG = 15 };
 
 static tiny_options config(int i) {
     tiny_options o = tiny_options_default();
@@ -241,6 +245,7 @@ static tiny_options config(int i) {
         o.quant = TINY_Q4, o.group = 64, o.dim = 192, o.n_head = 9, o.n_kv_head = 3, o.d_head = 64,
         o.embedding = (wick_scheme){WICK_SCHEME_INT, 2, 32, WICK_F32, WICK_PACK_HIGH_FIRST};
         break;
+    case 14: o.window = 9, o.n_sink = 3, o.wrap = (wick_wrap){3, 18}; break;
     }
     return o;
 }
@@ -308,11 +313,9 @@ static void same_bits(void **state) {
     }
 }
 
-/* Several key chunks, split over threads or not. */
-static void same_bits_far(void **state) {
-    (void)state;
+static void check_far(int64_t window, int64_t n_sink) {
     tiny_options o = tiny_options_default();
-    o.n_layer = 1, o.context = 1100, o.n_kv_head = 1;
+    o.n_layer = 1, o.context = 1100, o.n_kv_head = 1, o.window = window, o.n_sink = n_sink;
     wick_graph *g = tiny_graph_new(&o);
     int32_t *tokens = some_tokens(o.context, o.n_vocab);
     float *want = NULL;
@@ -330,6 +333,16 @@ static void same_bits_far(void **state) {
     free(want);
     free(tokens);
     wick_graph_free(g);
+}
+
+/* Several key chunks, split over threads or not. */
+static void same_bits_far(void **state) {
+    (void)state;
+    check_far(0, 0);
+    check_far(300, 0);
+    check_far(300, 5);   /* sinks far from the window */
+    check_far(700, 500); /* one chunk holds sinks and the window's first keys */
+    check_far(90, 600);  /* more than one chunk of sinks */
 }
 
 static void a_step_allocates_nothing(void **state) {

@@ -261,6 +261,9 @@ static void unknown_ops_are_refused_by_name(void **state) {
             } else if (n->op == WICK_OP_rope) {
                 n->attrs.rope.style = WICK_ROPE_INTERLEAVED;
                 refused(l.graph, configs[c].backend, "rope");
+                *n = before;
+                n->attrs.rope.wrap = (wick_wrap){4, 8};
+                refused(l.graph, configs[c].backend, "go around");
             } else if (n->op == WICK_OP_rmsnorm) {
                 n->op = WICK_OP_hadamard;
                 refused(l.graph, configs[c].backend, "hadamard");

@@ -183,6 +183,7 @@ static void test_rules(void **state) {
     refuse(g, OP(split, ATTRS(.split = {DIM - 1, 2}), x), "columns");
     refuse(g, OP(split, ATTRS(.split = {INT64_MAX, 2}), x), "columns");
     refuse(g, OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, 3}), x, w, w), "even");
+    refuse(g, OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, D, {4, 0}}), x, w, w), "wrap around nothing");
     refuse(g, OP(add, PLAIN, x, w), "neither");
     refuse(g, OP(attention, ATTRS(.attention = {3, 2, D, 1, 0, 0, 0, 0}), x, x, x, -1, -1), "multiple");
     refuse(g, OP(attention, ATTRS(.attention = {2, 2, D, 1, 0, 0, 0, 0}), x, x, x, w, -1), "cache");

@@ -211,6 +211,32 @@ static void ring_for_both(subject *s) { instr(s, WICK_I_CUSTOM_SDPA, 1)->args[2]
 static void long_steps(subject *s) { /* two tokens of a step in one place */
     s->pte->values[s->pte->inputs[0]].tensor->dims[1] = 33;
 }
+/* A ring behind sinks. Comparisons: the lists with P, rope's positions with F, the places' positions with F, the lists with F, the
+ * distances with the window; each but the second once a layer. */
+static void rope_keeps_more(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 3)->i = 5; }
+static void rope_shifts_more(subject *s) { s->pte->values[instr(s, WICK_I_SUB, 0)->args[2]].i = 2; }
+static void sin_does_not_wrap(subject *s) {
+    s->pte->values[instr(s, WICK_I_INDEX_TENSOR, 1)->args[1]].items[0] = instr(s, WICK_I_ADD, 0)->args[3];
+}
+static void places_keep_more(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 4)->i = 5; }
+static void places_go_around_early(subject *s) { scalar_of(s, WICK_I_REMAINDER_SCALAR, 1)->i = 63; }
+static void places_shift_back_more(subject *s) {
+    wick_pte_instr *add = instr(s, WICK_I_ADD, 8); /* of the remainder and F */
+    assert_int_equal(add->args[0], instr(s, WICK_I_REMAINDER_SCALAR, 1)->args[2]);
+    s->pte->values[add->args[2]].i = 2;
+}
+static void places_swapped(subject *s) {
+    wick_pte_instr *where = instr(s, WICK_I_WHERE, 4);
+    int32_t t = where->args[1];
+    where->args[1] = where->args[2];
+    where->args[2] = t;
+}
+static void sees_more_sinks(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 7)->i = 5; }
+static void sees_all_but_sinks(subject *s) { instr(s, WICK_I_LT_SCALAR, 7)->index = operator_of(s, WICK_I_GE_SCALAR); }
+static void sinks_or_empty(subject *s) { instr(s, WICK_I_BITWISE_AND, 0)->index = operator_of(s, WICK_I_BITWISE_OR); }
+static void sinks_in_window(subject *s) { instr(s, WICK_I_BITWISE_OR, 0)->index = operator_of(s, WICK_I_BITWISE_AND); }
+static void window_beyond_sink_ring(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 10)->i = 65; }
+static void long_sink_steps(subject *s) { s->pte->values[s->pte->inputs[0]].tensor->dims[1] = 65; }
 /* Caches of int8. Operands of attention: q, k, v, start, mask, dropout, causal, scale, zero and scale of q, of k, of v. The order of the
  * first layer's quantizations is v, q, k. */
 static int32_t *int8_arg(subject *s, int i) { return &instr(s, WICK_I_CUSTOM_QUANTIZED_SDPA, 0)->args[i]; }
@@ -242,6 +268,7 @@ static void int8_scales_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 0)
 static void nothing(subject *s) { (void)s; }
 
 #define RING "stock/st_8da4w_lgattn.pte"
+#define SINK "stock/st_8da4w_sink.pte"
 #define INT8 "stock/st_8da4w_qkv.pte"
 
 static const struct {
@@ -308,6 +335,20 @@ static const struct {
     {"rows at positions from elsewhere", RING, rows_from_elsewhere, "attention"},
     {"one ring for both", RING, ring_for_both, "attention"},
     {"steps longer than the ring", RING, long_steps, "attention"},
+    {"sinks, nothing", SINK, nothing, NULL},
+    {"rope keeps more tokens than it shifts by", SINK, rope_keeps_more, "rope"},
+    {"rope shifts by twice as much", SINK, rope_shifts_more, "rope"},
+    {"sin does not wrap", SINK, sin_does_not_wrap, "rope"},
+    {"places keep more tokens than they shift by", SINK, places_keep_more, "attention"},
+    {"places go around early", SINK, places_go_around_early, "attention"},
+    {"places shift back by twice as much", SINK, places_shift_back_more, "attention"},
+    {"places swapped", SINK, places_swapped, "attention"},
+    {"more sinks seen than kept", SINK, sees_more_sinks, "attention"},
+    {"all but the sinks", SINK, sees_all_but_sinks, "attention"},
+    {"filled or before", SINK, sinks_or_empty, "attention"},
+    {"sinks in the window only", SINK, sinks_in_window, "attention"},
+    {"a window larger than the ring behind sinks", SINK, window_beyond_sink_ring, "attention"},
+    {"steps longer than the ring behind sinks", SINK, long_sink_steps, "attention"},
     {"halves of sin differ", "stock/ty_qwen3.pte", sin_halves_differ, "rope"},
 };
 

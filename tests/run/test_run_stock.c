@@ -81,7 +81,7 @@ static const program programs[] = {
     {"ty_smollm2_fp32", NULL, NULL, true},
     {"sm_rec", NULL, NULL, true},
     {"st_8da4w_qkv", NULL, NULL, true},
-    {"st_8da4w_sink", NULL, NULL, false},
+    {"st_8da4w_sink", NULL, NULL, true},
     {"st_8da4w_lgattn", NULL, NULL, true},
     {"st_fp32", NULL, NULL, true},
     {"st_fp32_nokv", NULL, NULL, true},

@@ -136,8 +136,10 @@ static wick_value_id attention(maker *m, wick_value_id x, wick_value_id cos, wic
     wick_value_id qkv = linear(m, x, q_size + 2 * kv_size, o->dim, o->bias);
     wick_value_id q = split(m, qkv, 0, q_size), k = split(m, qkv, q_size, kv_size), v = split(m, qkv, q_size + kv_size, kv_size);
     if (o->qk_norm) q = norm(m, q, o->n_head, o->d_head), k = norm(m, k, o->n_kv_head, o->d_head);
-    wick_attrs a = {
-        .rope = {o->interleaved_rope ? WICK_ROPE_INTERLEAVED : WICK_ROPE_HALF, o->n_head, o->n_rotary ? o->n_rotary : o->d_head}};
+    wick_attrs a = {.rope = {.style = o->interleaved_rope ? WICK_ROPE_INTERLEAVED : WICK_ROPE_HALF,
+                             .n_head = o->n_head,
+                             .n_rotary = o->n_rotary ? o->n_rotary : o->d_head,
+                             .wrap = o->wrap}};
     q = op(m, WICK_OP_rope, a, q, cos, sin);
     a.rope.n_head = o->n_kv_head;
     k = op(m, WICK_OP_rope, a, k, cos, sin);
@@ -147,7 +149,8 @@ static wick_value_id attention(maker *m, wick_value_id x, wick_value_id cos, wic
                                   .n_kv_head = o->n_kv_head,
                                   .d_head = o->d_head,
                                   .scale = 1.0f / sqrtf((float)o->d_head),
-                                  .window = o->window}};
+                                  .window = o->window,
+                                  .n_sink = o->n_sink}};
     return linear(m, wick_graph_op(m->g, WICK_OP_attention, t, in, 5), o->dim, q_size, false);
 }
 

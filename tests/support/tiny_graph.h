@@ -12,7 +12,8 @@ typedef struct tiny_options {
     int64_t group;         /* of Q4 */
     wick_scheme embedding; /* zero: f32 */
     bool interleaved_rope, qk_norm, bias, post_norm, full_logits, geglu, conv_layers, parts, prune;
-    int64_t window;
+    int64_t window, n_sink;
+    wick_wrap wrap; /* of rope */
     float softcap;
     int64_t n_rotary; /* 0: all */
     uint64_t seed;

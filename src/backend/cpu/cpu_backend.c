@@ -11,7 +11,6 @@ static const char *refuses_attention(const wick_attrs *a) {
         return "attention with heads whose size is not a multiple of 8 up to 512";
     if (a->attention.n_head / a->attention.n_kv_head > WICK_ATTEND_ROWS) return "attention with more than 96 query heads per KV head";
     if (a->attention.softcap != 0) return "attention with a softcap";
-    if (a->attention.n_sink) return "attention with sink tokens";
     return NULL;
 }
 

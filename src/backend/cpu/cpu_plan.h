@@ -129,6 +129,7 @@ typedef struct cpu_op {
             wick_rope_fn *turn;
             int32_t cos, sin; /* tables */
             int64_t n_rotary;
+            wick_wrap wrap;
         } rope;
         struct {
             const int32_t *map; /* token -> row, or NULL */
@@ -167,7 +168,7 @@ typedef struct cpu_cache {
     wick_node_id node;
     int64_t n_head, n_kv_head, d_head;
     float scale;
-    int64_t window;
+    int64_t window, n_sink;
     bool int8; /* q, k and v are rounded to codes of a head's row */
 } cpu_cache;
 

@@ -21,11 +21,10 @@ static void norm(const cpu_work *w, const cpu_op *op, const float *x, float *y) 
 }
 
 static void rope(const cpu_work *w, const cpu_op *op, int64_t r, bool last, const float *x, float *y) {
-    int64_t position = w->s->position + (last ? w->s->n - 1 : r);
+    int64_t at = wick_wrap_row(op->rope.wrap, w->s->position + (last ? w->s->n - 1 : r));
     const cpu_table *cos = &w->p->tables[op->rope.cos], *sin = &w->p->tables[op->rope.sin];
     if (x != y) memcpy(y, x, (size_t)op->n * 4);
-    op->rope.turn(y, op->n_part, op->n / op->n_part, op->rope.n_rotary, cos->rows + position * cos->stride,
-                  sin->rows + position * sin->stride);
+    op->rope.turn(y, op->n_part, op->n / op->n_part, op->rope.n_rotary, cos->rows + at * cos->stride, sin->rows + at * sin->stride);
 }
 
 static void glu(const cpu_work *w, const cpu_op *op, const float *x, float *y) {

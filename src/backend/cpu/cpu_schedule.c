@@ -242,6 +242,7 @@ static void rope(builder *b, wick_node_id id) {
     op.n_part = n->attrs.rope.n_head;
     op.rope.turn = n->attrs.rope.style == WICK_ROPE_HALF ? b->p->kernels.rope_half : b->p->kernels.rope_interleaved;
     op.rope.n_rotary = n->attrs.rope.n_rotary;
+    op.rope.wrap = n->attrs.rope.wrap;
     op.rope.cos = cpu_table_find(b->p, n->in[1]);
     op.rope.sin = cpu_table_find(b->p, n->in[2]);
     if (op.rope.cos < 0 || op.rope.sin < 0) {
@@ -250,7 +251,8 @@ static void rope(builder *b, wick_node_id id) {
     }
     for (int i = 1; i <= 2; i++) {
         int64_t n_row = value_of(b, n->in[i])->dims[0].c;
-        if (n_row < b->p->max_position) b->p->max_position = n_row;
+        bool endless = op.rope.wrap.period && n_row - op.rope.wrap.n_fixed >= op.rope.wrap.period;
+        if (!endless && n_row < b->p->max_position) b->p->max_position = n_row;
     }
     op_add(b, op);
 }
@@ -382,6 +384,7 @@ static void attention(builder *b, wick_node_id id) {
                                         .d_head = n->attrs.attention.d_head,
                                         .scale = n->attrs.attention.scale,
                                         .window = n->attrs.attention.window,
+                                        .n_sink = n->attrs.attention.n_sink,
                                         .int8 = n->attrs.attention.kv_int8};
     int32_t cache = (int32_t)p->n_cache++;
     rows_open(b, is_last(b, n->in[1]));

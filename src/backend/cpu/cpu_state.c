@@ -130,6 +130,11 @@ static wick_status make_desks(wick_backend_state *s, wick_error *err) {
     bool overflow = false;
     attention_bounds(s->p, &d, &group, &n_kv_head);
     s->n_chunk = (s->options.context + WICK_KEY_CHUNK - 1) / WICK_KEY_CHUNK;
+    for (size_t i = 0; i < s->p->n_cache; i++)
+        if (s->p->caches[i].n_sink) {
+            s->n_chunk++; /* the one that holds both sinks and the window's first keys gives two states */
+            break;
+        }
     s->tile_rows = WICK_ATTEND_ROWS;
     while (s->tile_rows > WICK_TILE_ROWS && s->tile_rows * s->n_chunk > 16 * WICK_ATTEND_ROWS)
         s->tile_rows /= 2; /* megabytes per desk otherwise */

@@ -27,7 +27,7 @@ struct wick_backend_state {
     wick_pool *pool;
     wick_state_options options;
     int n_thread;
-    int64_t n_chunk;    /* key chunks of the whole context */
+    int64_t n_chunk;    /* most key chunks that a row's states come from */
     int64_t tile_rows;  /* most rows of an attention tile */
     int64_t split_rows; /* up to so many rows of a KV head the chunks are split over threads */
     uint8_t *memory;    /* blocks */
