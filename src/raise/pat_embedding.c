@@ -19,7 +19,8 @@ static bool match_embedding(wick_raiser *r, const wick_node *n, wick_match *m) {
     if (t->kind != WICK_VALUE_CONST || t->rank != 2 || t->n_part != 1) return false;
     if (m->v[2] != r->g->tokens && !wick_r_is(r, m->v[2], WICK_OP_gather_ids)) return false;
     if (plain) return t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16;
-    if ((t->dtype != WICK_I8 && t->dtype != WICK_U8) || !is_zero(r, wick_r_in(r, n, 2))) return false;
+    bool whole_bytes = n->attrs.fine.number == 8; /* signed; smaller codes are bits */
+    if ((t->dtype != WICK_I8 && (whole_bytes || t->dtype != WICK_U8)) || !is_zero(r, wick_r_in(r, n, 2))) return false;
     if (!s || s->kind != WICK_VALUE_CONST || s->n_part != 1 || s->rank < 1 || s->rank > 2 || s->dims[0].c != m->n[0]) return false;
     if (s->dtype != WICK_F32 && s->dtype != WICK_BF16) return false;
     int64_t n_group = s->rank == 2 ? s->dims[1].c : 1;

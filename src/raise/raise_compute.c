@@ -148,13 +148,17 @@ static wick_status embedding(wick_r_call *c, int i_tokens, int n_in, int out, in
     const wick_value *table = wick_r_arg_value(c, in[0]);
     wick_value x = *wick_r_arg_value(c, in[n_in - 1]);
     if (table->rank != 2 || x.rank >= WICK_MAX_RANK) return wick_r_unsupported(c->r, "a lookup in something other than a table");
-    x.dims[x.rank] = wick_dim_const(table->dims[1].c * (bits == 4 ? 2 : 1));
+    x.dims[x.rank] = wick_dim_const(table->dims[1].c * (bits ? 8 / bits : 1));
     return wick_r_emit(c, WICK_OP_f_embedding, (wick_attrs){.fine = {.number = bits}}, n_in, in, out, x.rank + 1, x.dims);
 }
 
 static wick_status do_embedding(wick_r_call *c) { return embedding(c, 1, 2, 5, 0); }
 static wick_status do_embedding_byte(wick_r_call *c) { return embedding(c, 5, 4, 7, 8); }
 static wick_status do_embedding_4bit(wick_r_call *c) { return embedding(c, 5, 4, 7, 4); }
+static wick_status do_embedding_2bit(wick_r_call *c) { return embedding(c, 5, 4, 7, 2); }
+static wick_status do_embedding_byte_plain(wick_r_call *c) { return embedding(c, 5, 4, 6, 8); }
+static wick_status do_embedding_4bit_plain(wick_r_call *c) { return embedding(c, 5, 4, 6, 4); }
+static wick_status do_embedding_2bit_plain(wick_r_call *c) { return embedding(c, 5, 4, 6, 2); }
 
 /* The cache is changed in place: its next version. The `out` argument is a dummy that nobody reads. */
 static wick_status do_update_cache(wick_r_call *c) {
@@ -334,6 +338,10 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_EMBEDDING_OUT] = do_embedding,
         [WICK_I_EMBEDDING_BYTE] = do_embedding_byte,
         [WICK_I_EMBEDDING_4BIT] = do_embedding_4bit,
+        [WICK_I_EMBEDDING_2BIT] = do_embedding_2bit,
+        [WICK_I_EMBEDDING_BYTE_PLAIN] = do_embedding_byte_plain,
+        [WICK_I_EMBEDDING_4BIT_PLAIN] = do_embedding_4bit_plain,
+        [WICK_I_EMBEDDING_2BIT_PLAIN] = do_embedding_2bit_plain,
         [WICK_I_UPDATE_CACHE] = do_update_cache,
         [WICK_I_CUSTOM_SDPA] = do_sdpa,
         [WICK_I_CUSTOM_QUANTIZED_SDPA] = do_quantized_sdpa,

@@ -165,6 +165,8 @@ static void keeps_for_another(subject *s) { /* two states change places */
     a->args[1] = b->args[1];
     b->args[1] = t;
 }
+/* Codes without a sign are other numbers. */
+static void codes_unsigned(subject *s) { s->pte->values[instr(s, WICK_I_EMBEDDING_BYTE, 0)->args[0]].tensor->scalar_type = WICK_ST_BYTE; }
 /* A ring and its mask: the second layer of three. */
 static wick_pte_value *scalar_of(subject *s, wick_instr_op op, int k) { return &s->pte->values[instr(s, op, k)->args[1]]; }
 static void window_beyond_ring(subject *s) { scalar_of(s, WICK_I_LT_SCALAR, 1)->i = 33; }
@@ -296,6 +298,7 @@ static const struct {
     {"sigmoid squared", "stock/st_fp32_sdpa.pte", sigmoid_squared, "glu"},
     {"half style, nothing", "stock/ty_qwen3.pte", nothing, NULL},
     {"halves of cos differ", "stock/ty_qwen3.pte", cos_halves_differ, "rope"},
+    {"codes without a sign", "stock/st_8da4w_rec.pte", codes_unsigned, "embedding"},
     {"short convolution, nothing", "stock/ty_lfm2.pte", nothing, NULL},
     {"keeps the first inputs", "stock/ty_lfm2.pte", keeps_first_inputs, "short_conv"},
     {"keeps for another layer", "stock/ty_lfm2.pte", keeps_for_another, "short_conv"},
@@ -402,7 +405,41 @@ static void test_window(void **state) {
     }
 }
 
+/* A table's codes are as wide as its operator says, with an argument for the result's type or without. */
+static void test_table_bits(void **state) {
+    (void)state;
+    static const struct {
+        wick_instr_op op;
+        int bits;
+    } forms[] = {{WICK_I_EMBEDDING_4BIT, 4},       {WICK_I_EMBEDDING_2BIT, 2},       {WICK_I_EMBEDDING_BYTE, 8},
+                 {WICK_I_EMBEDDING_4BIT_PLAIN, 4}, {WICK_I_EMBEDDING_2BIT_PLAIN, 2}, {WICK_I_EMBEDDING_BYTE_PLAIN, 8}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        subject s = open_stock("stock/st_8da4w_emb4.pte");
+        wick_raised raised;
+        wick_pte_instr *look = instr(&s, WICK_I_EMBEDDING_4BIT, 0);
+        s.m->ops[look->index] = forms[i].op;
+        if (i >= 3) look->args[6] = look->args[7]; /* the result comes where the type was */
+        wick_pte_tensor *table = s.pte->values[look->args[0]].tensor;
+        table->dims[1] = 64 * forms[i].bits / 8;
+        if (forms[i].bits == 8) {
+            table->scalar_type = WICK_ST_CHAR;
+            table->dims[0] = s.pte->values[look->args[1]].tensor->dims[0] = 256; /* the bytes that are there */
+        }
+        assert_ok(wick_raise(s.p, s.m, &raised, err));
+        assert_int_equal(raised.n_left, 0);
+        const wick_node *n = raised.graph->nodes;
+        while (n->op != WICK_OP_embedding) n++;
+        const wick_value *v = &raised.graph->values[n->in[1]];
+        assert_int_equal(v->scheme.bits, forms[i].bits);
+        assert_int_equal(v->scheme.group, 32);
+        assert_int_equal(v->scheme.packing, forms[i].bits == 8 ? WICK_PACK_BYTE : WICK_PACK_HIGH_FIRST);
+        assert_int_equal(v->dims[1].c, 64);
+        wick_raised_release(&raised);
+        wick_program_close(s.p);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes), cmocka_unit_test(test_window)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changes), cmocka_unit_test(test_window), cmocka_unit_test(test_table_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
