@@ -283,6 +283,8 @@ wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab
 void wick_sampler_free(wick_sampler *sampler);
 /* Tells the sampler of a token that is part of the text (prompt tokens too, if penalties shall see them). */
 void wick_sampler_accept(wick_sampler *sampler, int32_t token);
+/* States the whole text instead: tokens [n], of which the last n_drawn were sampled. Chance goes on from where it is. */
+void wick_sampler_set_text(wick_sampler *sampler, const int32_t *tokens, size_t n, size_t n_drawn);
 /* Chooses a token from logits [n_vocab]; NaN counts as impossible. Does not accept it. Allocates nothing. */
 int32_t wick_sampler_sample(wick_sampler *sampler, const float *logits);
 
@@ -351,10 +353,12 @@ bool wick_chat_available(const wick_model *model, const char **why);
 
 typedef enum wick_finish { WICK_FINISH_STOP, WICK_FINISH_LENGTH, WICK_FINISH_CANCELED } wick_finish;
 
-/* Receives the answer as it grows, in whole UTF-8 characters; returning false ends it with WICK_FINISH_CANCELED. */
+/* Receives the answer as it grows, in whole UTF-8 characters, never a part of a stop string or of a banned one; returning false ends
+ * it with WICK_FINISH_CANCELED. */
 typedef bool wick_text_fn(void *user, const char *text, size_t size);
 
-/* Sees every chosen token, with the logits it was chosen from ([n_vocab], lent during the call). */
+/* Sees every chosen token, with the logits it was chosen from ([n_vocab], lent during the call), also those that a banned string
+ * makes it take back. */
 typedef bool wick_token_fn(void *user, int32_t token, const float *logits);
 
 typedef struct wick_generate_options {
@@ -363,10 +367,14 @@ typedef struct wick_generate_options {
     const char *prompt;    /* raw text, continued as it is */
     const int32_t *tokens; /* ready token ids, nothing is added to them; win over both */
     size_t n_tokens;
-    int n_bos, n_eos;       /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
-    int64_t max_new_tokens; /* 0: until the model stops or the context is full */
-    bool ignore_eos;
-    const int32_t *forced; /* continuation to follow instead of sampling, at least max_new_tokens ids */
+    int n_bos, n_eos;        /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
+    int64_t max_new_tokens;  /* 0: until the model stops or the context is full */
+    bool ignore_eos;         /* go on after what wick_end_tokens lists */
+    const char *const *stop; /* text that ends the answer and is not part of it; the text of a special token stands for that token */
+    size_t n_stop;
+    const char *const *banned; /* text that may not occur: where it begins, another token is chosen */
+    size_t n_banned;
+    const int32_t *forced; /* continuation to follow instead of sampling, at least max_new_tokens ids; nothing can be banned then */
     size_t n_forced;
     wick_sampler_options sampler;
     const wick_tokenizer *tokenizer; /* NULL: the model's own */
@@ -381,7 +389,8 @@ typedef struct wick_generate_result {
     wick_finish finish;
     size_t n_prompt;        /* tokens of the prompt */
     size_t n_cached;        /* of these, taken from the session's state */
-    size_t n_predicted;     /* tokens of the answer, the ending EOS included */
+    size_t n_predicted;     /* tokens of the answer, with what ended it: the end token, or those of the stop string */
+    int64_t i_stop;         /* which stop string ended it; -1: none */
     double prompt_seconds;  /* evaluating the prompt */
     double first_seconds;   /* from the call to the first token */
     double predict_seconds; /* from the first token to the last */
@@ -391,6 +400,12 @@ typedef struct wick_generate_result {
 } wick_generate_result;
 
 void wick_generate_result_release(wick_generate_result *result);
+
+/* Every token that ends an answer, ascending, each once: what the program names (its exporter collected generation_config.json, the
+ * tokenizer's configuration or the GGUF's ids), the tokenizer's EOS, its special tokens of known meaning ("<|im_end|>",
+ * "<|eot_id|>" ...), and the one that the chat template puts after an answer. tokenizer: NULL: what the program names alone. Give
+ * them back with wick_tokens_free. */
+wick_status wick_end_tokens(const wick_model *model, const wick_tokenizer *tokenizer, int32_t **ids, size_t *n, wick_error *err);
 
 /* Continues the session's state with a prompt, a conversation or tokens. Give the same session again for the next turn:
  * what both turns share is not evaluated twice. result may be NULL when the callbacks are enough. */

@@ -148,6 +148,22 @@ static void run_set(chat *c, const char *rest) {
 
 /* ---------------------------------------------------------------- /show */
 
+static void show_ends(const chat *c) {
+    int32_t *ids;
+    size_t n;
+    if (wick_end_tokens(c->model, c->tokenizer, &ids, &n, NULL) != WICK_OK) return;
+    printf("ends at    ");
+    for (size_t i = 0; i < n; i++) {
+        char *text;
+        size_t size;
+        if (wick_tokenizer_decode(c->tokenizer, &ids[i], 1, false, &text, &size, NULL) != WICK_OK) break;
+        printf("%s %.*s (%d)", i ? "," : "", (int)size, text, ids[i]);
+        wick_text_free(text);
+    }
+    putchar('\n');
+    wick_tokens_free(ids);
+}
+
 static void show_info(chat *c) {
     const wick_model_info *m = wick_model_info_get(c->model);
     static const char *const plans[] = {"auto", "raised", "mixed", "vm"};
@@ -158,6 +174,7 @@ static void show_info(chat *c) {
     printf("weights     %.1f MB\n", (double)m->weights_size / 1e6);
     printf("executed    %s\n", plans[m->plan]);
     printf("chat format %s\n", c->why_raw ? c->why_raw : "the model's own");
+    show_ends(c);
 }
 
 static void show_messages(chat *c) {

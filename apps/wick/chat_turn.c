@@ -59,9 +59,8 @@ static wick_status plain_text(const chat *c, size_t i_first, question *q, wick_e
 }
 
 static wick_status ask(const chat *c, size_t i_first, question *q, wick_error *err) {
-    *q = (question){.generate = wick_generate_options_default()};
+    *q = (question){.generate = run_generate_options(c->options)};
     q->generate.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 0;
-    q->generate.ignore_eos = c->options->ignore_eos;
     q->generate.sampler = c->sampler;
     q->generate.sampler.seed += c->n_answer;
     q->generate.tokenizer = c->tokenizer;

@@ -63,6 +63,8 @@ static bool check(const app_verb *verb, run_options *o, int *status) {
     } else if (!o->prompt && !o->prompt_file && !o->tokens) {
         app_usage_error(verb,
                         "no prompt given (TEXT, '-' for standard input, --prompt_file or --tokens; 'wick chat' is for conversations)");
+    } else if (o->banned.n && (o->forced || o->logits)) {
+        app_usage_error(verb, "--ban takes tokens back, so it goes neither with --force nor with --logits");
     } else {
         if (o->prompt && strcmp(o->prompt, "-") == 0) {
             o->prompt = NULL;
@@ -96,6 +98,9 @@ size_t run_common_options(run_options *o, app_option *table) {
         {"repeat_penalty", 0, NULL, APP_FLOAT, &o->repeat_penalty, "X", 0.01, 100, "make recent tokens less likely (default 1: off)"},
         {"seed", 's', NULL, APP_INT, &o->seed, "N", -1, 9e15, "one seed, one text (default: from the clock)"},
         {"ignore_eos", 0, NULL, APP_FLAG, &o->ignore_eos, "", APP_ANY, "go on after the model's end token"},
+        {"stop", 0, "stop_string", APP_LIST, &o->stop, "TEXT", APP_ANY, "end the answer before this text (may be repeated)"},
+        {"ban", 0, "banned_string", APP_LIST, &o->banned, "TEXT", APP_ANY,
+         "never say this text: choose otherwise where it begins (may be repeated)"},
         {"ctx", 'c', "context", APP_INT, &o->context, "N", 0, 1 << 24, "tokens of context (default: what the program was made for)"},
         {"threads", 'j', "cpu_threads", APP_INT, &o->threads, "N", -1, 256, "threads (default: the cores this process may use)"},
         {"cpu", 0, NULL, APP_TEXT, &o->cpu, "LEVEL", APP_ANY, "highest instruction set: reference, avx2, avx512vnni (default: the best)"},
@@ -199,6 +204,16 @@ wick_sampler_options run_sampler_options(const run_options *o) {
     s.repeat_penalty = (float)o->repeat_penalty;
     s.seed = o->seed >= 0 ? (uint64_t)o->seed : (uint64_t)time(NULL);
     return s;
+}
+
+wick_generate_options run_generate_options(const run_options *o) {
+    wick_generate_options g = wick_generate_options_default();
+    g.max_new_tokens = o->max_new_tokens > 0 ? o->max_new_tokens : 0;
+    g.ignore_eos = o->ignore_eos;
+    g.stop = o->stop.items, g.n_stop = o->stop.n;
+    g.banned = o->banned.items, g.n_banned = o->banned.n;
+    g.sampler = run_sampler_options(o);
+    return g;
 }
 
 wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err) {

@@ -10,6 +10,7 @@ typedef struct run_options {
     const char *plan, *cpu, *kv_dtype, *method, *data_paths;
     double temperature, top_p, min_p, repeat_penalty;
     int64_t top_k, seed, max_new_tokens, seq_len, context, threads, prefill_chunk, n_bos, n_eos;
+    app_list stop, banned;
     bool raw, json, ignore_eos, warmup, et_stats, no_mmap, verbose;
 } run_options;
 
@@ -32,5 +33,7 @@ wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wi
 wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths);
 wick_session_options run_session_options(const run_options *o);
 wick_sampler_options run_sampler_options(const run_options *o);
+/* What they say of an answer: its sampler, its length, what ends it and what may not be in it. */
+wick_generate_options run_generate_options(const run_options *o);
 
 #endif

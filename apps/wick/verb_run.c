@@ -96,7 +96,13 @@ static void print_json(const run_state *s, const wick_generate_result *r) {
     else
         wick_json_null(&j);
     wick_json_key(&j, "finish_reason");
-    wick_json_string(&j, r->finish == WICK_FINISH_STOP ? "stop" : "length", r->finish == WICK_FINISH_STOP ? 4 : 6);
+    static const char *const reasons[] = {"stop", "length", "canceled"};
+    wick_json_string(&j, reasons[r->finish], strlen(reasons[r->finish]));
+    if (r->i_stop >= 0) {
+        const char *stop = s->o->stop.items[r->i_stop];
+        wick_json_key(&j, "stop");
+        wick_json_string(&j, stop, strlen(stop));
+    }
     wick_json_key(&j, "stats");
     wick_json_open(&j, '{');
     json_number(&j, "load_ms", 1e3 * (s->loaded - s->started));
@@ -148,14 +154,12 @@ static int64_t most_new_tokens(const run_options *o, size_t n_prompt_tokens) {
 }
 
 static wick_status generate(run_state *s, size_t n_token, size_t n_forced, wick_generate_result *r, wick_error *err) {
-    wick_generate_options g = wick_generate_options_default();
+    wick_generate_options g = run_generate_options(s->o);
     wick_message messages[2];
     g.tokens = s->tokens, g.n_tokens = n_token;
     g.forced = s->forced, g.n_forced = n_forced;
     g.n_bos = (int)s->o->n_bos, g.n_eos = (int)s->o->n_eos;
     g.max_new_tokens = most_new_tokens(s->o, n_token);
-    g.ignore_eos = s->o->ignore_eos;
-    g.sampler = run_sampler_options(s->o);
     g.tokenizer = s->tokenizer;
     g.on_text = print_text, g.on_token = keep_logits, g.user = s;
     fill_prompt(s, &g, messages);

@@ -73,47 +73,42 @@ static void put_token_text(wick_json *j, const char *key, const wick_tokenizer *
     wick_text_free(text);
 }
 
-static char *variables_json(const wick_tokenizer *tokenizer) {
+static char *variables_json(const wick_tokenizer *tokenizer, bool generation_prompt) {
     wick_strbuf text = {0};
     wick_json j = {&text, false};
     wick_json_open(&j, '{');
     wick_json_key(&j, "add_generation_prompt");
-    wick_json_bool(&j, true);
+    wick_json_bool(&j, generation_prompt);
     put_token_text(&j, "bos_token", tokenizer, wick_tokenizer_bos(tokenizer));
     put_token_text(&j, "eos_token", tokenizer, wick_tokenizer_eos(tokenizer));
     wick_json_close(&j, '}');
     return wick_strbuf_take(&text, NULL);
 }
 
-/* The template's own text may name special tokens; a message's text may not become one. */
-static wick_status append_rendered(wick_prompt *p, const wick_tokenizer *tokenizer, const wick_rendered *r, wick_error *err) {
-    int32_t *ids = NULL;
-    size_t n = 0;
-    WICK_TRY(wick_tokenizer_encode_rendered(tokenizer, r, &ids, &n, err));
-    wick_status status = append(p, ids, n, err);
-    wick_tokens_free(ids);
+wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_message *messages, size_t n,
+                             bool generation_prompt, wick_rendered *out, wick_error *err) {
+    wick_template *t = NULL;
+    char *list = messages_json(messages, n), *variables = variables_json(tokenizer, generation_prompt);
+    wick_status status = list && variables ? wick_template_from_model(model, &t, err) : wick_fail_nomem(err);
+    wick_template_input input = {.messages = list, .variables = variables};
+    if (status == WICK_OK) status = wick_template_render(t, &input, out, err);
+    wick_template_free(t);
+    wick_free(list);
+    wick_free(variables);
     return status;
 }
 
+/* The template's own text may name special tokens; a message's text may not become one. */
 static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *o, wick_prompt *out,
                                wick_error *err) {
-    wick_template *t = NULL;
-    wick_rendered r = {0};
-    char *messages = messages_json(o->messages, o->n_messages), *variables = variables_json(tokenizer);
-    wick_status status = WICK_OK;
-    if (!messages || !variables) {
-        status = wick_fail_nomem(err);
-        goto out;
-    }
-    WICK_CHECK_GOTO(wick_template_from_model(model, &t, err));
-    wick_template_input input = {.messages = messages, .variables = variables};
-    WICK_CHECK_GOTO(wick_template_render(t, &input, &r, err));
-    WICK_CHECK_GOTO(append_rendered(out, tokenizer, &r, err));
-out:
+    wick_rendered r;
+    int32_t *ids = NULL;
+    size_t n = 0;
+    WICK_TRY(wick_chat_render(model, tokenizer, o->messages, o->n_messages, true, &r, err));
+    wick_status status = wick_tokenizer_encode_rendered(tokenizer, &r, &ids, &n, err);
     wick_rendered_release(&r);
-    wick_template_free(t);
-    wick_free(messages);
-    wick_free(variables);
+    if (status == WICK_OK) status = append(out, ids, n, err);
+    wick_tokens_free(ids);
     return status;
 }
 

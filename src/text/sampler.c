@@ -170,6 +170,13 @@ void wick_sampler_accept(wick_sampler *s, int32_t token) {
     if (s->n_history < s->history_cap) s->n_history++;
 }
 
+void wick_sampler_set_text(wick_sampler *s, const int32_t *tokens, size_t n, size_t n_drawn) {
+    s->n_history = s->n_accepted = 0;
+    s->drawn = false;
+    for (size_t i = n > s->history_cap ? n - s->history_cap : 0; i < n; i++) wick_sampler_accept(s, tokens[i]);
+    s->n_new = n_drawn;
+}
+
 /* ---- choosing */
 
 /* In lanes, which compilers turn into vectors. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """chat_at_terminal.py BUILD SOURCE: drives `wick chat` through a pseudo-terminal and through pipes, and looks at what it kept."""
-import os, pty, re, select, shutil, signal, sqlite3, subprocess, sys, tempfile, time, unittest
+import json, os, pty, re, select, shutil, signal, sqlite3, subprocess, sys, tempfile, time, unittest
 
 BUILD, SOURCE = sys.argv[1:3]
 WICK = os.path.join(BUILD, "wick")
@@ -13,6 +13,16 @@ BOS, EOT = 4000, 4004  # ids of bl_p3.json
 
 def export(source, output, *options):
     subprocess.run([WICK, "export", source, "-o", output, "--quiet", *options], check=True, stdout=subprocess.DEVNULL)
+
+
+def read_json(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def write_json(value, *path):
+    with open(os.path.join(*path), "w") as f:
+        json.dump(value, f)
 
 
 def header(role):
@@ -178,6 +188,52 @@ class Prompts(Chat):
         again, _ = self.pipe("Hi\n/retry\n", *hot)
         self.assertEqual(out, again)
         self.assertGreater(len(set(out.splitlines())), 1)  # another try says something else
+
+
+class Ends(Chat):
+    def answer(self, *options):
+        r = subprocess.run([WICK, "run", MODEL, "Hello", "-t", "0", "-n", "40", "--json", *options], stdout=subprocess.PIPE, check=True)
+        return json.loads(r.stdout)
+
+    def test_stop_and_banned_strings(self):
+        whole = self.answer("--ignore_eos")
+        text, tokens = whole["text"], whole["tokens"]
+        stop = text[len(text) // 2:len(text) // 2 + 7]
+        cut = self.answer("--ignore_eos", "--stop", "not in there", "--stop", stop)
+        self.assertEqual((cut["text"], cut["finish_reason"], cut["stop"]), (text[:text.index(stop)], "stop", stop))
+        self.assertEqual(cut["tokens"], tokens[:len(cut["tokens"])])
+        other = self.answer("--ignore_eos", "--ban", stop)
+        self.assertNotIn(stop, other["text"])
+        self.assertEqual(len(other["tokens"]), 40)
+        out, _ = self.pipe("Hello\n", "--ignore_eos", "-n", "40", "--stop", stop)
+        self.assertEqual(out, cut["text"] + "\n")
+        self.assertEqual(self.rows()[1], ("assistant", cut["text"]))
+
+    def test_the_text_of_a_special_token_stands_for_it(self):
+        ids = self.answer("--ignore_eos")["tokens"]
+        names = {a["id"]: a["content"] for a in read_json(TOKENIZER)["added_tokens"]}
+        forced = ids[:5] + [EOT] + ids[5:]
+        r = self.answer("--ignore_eos", "--force", ",".join(map(str, forced)), "--stop", names[EOT])
+        self.assertEqual((r["tokens"], r["finish_reason"], r["stop"]), (forced[:6], "stop", names[EOT]))
+        self.assertEqual(len(self.answer("--ignore_eos", "--force", ",".join(map(str, forced)))["tokens"]), 40)
+
+    def test_every_source_of_end_tokens(self):
+        out, _ = self.pipe("/show info\n")
+        self.assertRegex(out, r"ends at +<\|end_of_text\|> \(4001\), <\|eot_id\|> \(4004\)\n")
+        folder, model = os.path.join(WORK, "ends"), os.path.join(WORK, "ends.pte")
+        shutil.copytree(os.path.join(WORK, "folder"), folder)
+        config = read_json(os.path.join(folder, "config.json"))
+        write_json(dict(config, eos_token_id=[7, 9]), folder, "config.json")
+        write_json({"eos_token_id": [9, 11]}, folder, "generation_config.json")
+        # the name of the end of a text is known, that of a header is not: the template has it after an answer
+        template = "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %} <|end_header_id|>{% endif %}{% endfor %}"
+        write_json({"chat_template": template, "eos_token": "<|begin_of_text|>"}, folder, "tokenizer_config.json")
+        export(folder, model)
+        out, _ = self.pipe("/show info\n", model=model)
+        ids = [int(i) for i in re.findall(r"\((\d+)\)", re.search(r"ends at(.*)\n", out)[1])]
+        special = {a["content"]: a["id"] for a in read_json(TOKENIZER)["added_tokens"]}
+        self.assertEqual(ids, sorted({7, 9, 11, special["<|begin_of_text|>"], special["<|end_of_text|>"], special["<|eot_id|>"],
+                                      special["<|end_header_id|>"]}))
 
 
 class Context(Chat):
