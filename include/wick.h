@@ -279,6 +279,21 @@ typedef struct wick_sampler_options {
 } wick_sampler_options;
 
 wick_sampler_options wick_sampler_options_default(void);
+/* The default, changed to what the model's makers recommend where the model carries that ("wick.generation", from
+ * generation_config.json or the GGUF). On failure *out is the default. */
+wick_status wick_sampler_options_from_model(const wick_model *model, wick_sampler_options *out, wick_error *err);
+
+/* The numbers among the options by name: for command lines, settings, requests. */
+typedef struct wick_sampler_field {
+    const char *name; /* as in the struct */
+    bool whole;
+    double least, most;
+    const char *help; /* one line, with the default */
+} wick_sampler_field;
+const wick_sampler_field *wick_sampler_field_get(size_t i); /* NULL: there are i */
+double wick_sampler_option(const wick_sampler_options *options, size_t i_field);
+wick_status wick_sampler_option_set(wick_sampler_options *options, size_t i_field, double value, wick_error *err);
+
 wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab, wick_sampler **out, wick_error *err);
 void wick_sampler_free(wick_sampler *sampler);
 /* Tells the sampler of a token that is part of the text (prompt tokens too, if penalties shall see them). */

@@ -22,11 +22,10 @@ typedef struct chat {
     chat_store *store;   /* NULL: nothing is kept */
     const char *why_raw; /* why the text is continued as it is; NULL: the model's chat format is used */
     chat_log log;
-    int64_t id;     /* number of this chat in the store; 0: it has none yet */
-    size_t i_first; /* messages before this one no longer fit into the context */
-    wick_sampler_options sampler;
-    uint64_t n_answer; /* answers begun: each has its own seed, or /retry would say the same again */
-    int64_t max_new_tokens;
+    int64_t id;                     /* number of this chat in the store; 0: it has none yet */
+    size_t i_first;                 /* messages before this one no longer fit into the context */
+    wick_generate_options generate; /* what is the same for every answer: /set parameter changes it */
+    uint64_t n_answer;              /* answers begun: each has its own seed, or /retry would say the same again */
     double load_seconds;
     bool terminal; /* somebody is typing */
     bool verbose, quiet;

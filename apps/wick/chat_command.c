@@ -1,5 +1,6 @@
 /* What is said to the program instead of the model: "/word argument". */
 #include "chat.h"
+#include "chat_parameter.h"
 #include "chat_saved.h"
 
 #include "base/utf8.h"
@@ -14,94 +15,6 @@ typedef struct command {
     const char *name, *argument, *help;
     void (*run)(chat *c, const char *rest);
 } command;
-
-/* Splits "word rest" in place of copying: *n is the length of the word, the result is where the rest begins. */
-static const char *after_word(const char *text, size_t *n) {
-    *n = strcspn(text, " \t");
-    return text + *n + strspn(text + *n, " \t");
-}
-
-static bool is_word(const char *text, size_t n, const char *word) { return strlen(word) == n && memcmp(text, word, n) == 0; }
-
-/* ---------------------------------------------------------------- parameters */
-
-typedef enum parameter_kind { REAL, WHOLE, COUNT, SEED } parameter_kind; /* float, int, int64_t, uint64_t */
-
-typedef struct parameter {
-    const char *name;
-    parameter_kind kind;
-    void *target;
-    double min, max;
-} parameter;
-
-enum { N_PARAMETER = 11 };
-
-static void list_parameters(chat *c, parameter out[N_PARAMETER]) {
-    wick_sampler_options *s = &c->sampler;
-    const parameter all[N_PARAMETER] = {
-        {"temperature", REAL, &s->temperature, 0, 100},
-        {"top_k", WHOLE, &s->top_k, 0, 1e9},
-        {"top_p", REAL, &s->top_p, 0, 1},
-        {"min_p", REAL, &s->min_p, 0, 1},
-        {"typical_p", REAL, &s->typical_p, 0.01, 1},
-        {"repeat_penalty", REAL, &s->repeat_penalty, 0.01, 100},
-        {"repeat_last_n", WHOLE, &s->repeat_last_n, -1, 65536},
-        {"presence_penalty", REAL, &s->presence_penalty, -100, 100},
-        {"frequency_penalty", REAL, &s->frequency_penalty, -100, 100},
-        {"seed", SEED, &s->seed, 0, 9e15},
-        {"num_predict", COUNT, &c->max_new_tokens, -1, 1e9},
-    };
-    memcpy(out, all, sizeof all);
-}
-
-static void set_number(const parameter *p, double v) {
-    switch (p->kind) {
-    case REAL: *(float *)p->target = (float)v; break;
-    case WHOLE: *(int *)p->target = (int)v; break;
-    case COUNT: *(int64_t *)p->target = (int64_t)v; break;
-    case SEED: *(uint64_t *)p->target = (uint64_t)v; break;
-    }
-}
-
-static double get_number(const parameter *p) {
-    switch (p->kind) {
-    case REAL: return (double)*(float *)p->target;
-    case WHOLE: return *(int *)p->target;
-    case COUNT: return (double)*(int64_t *)p->target;
-    case SEED: return (double)*(uint64_t *)p->target;
-    }
-    return 0;
-}
-
-static void set_parameter(chat *c, const char *text) {
-    parameter all[N_PARAMETER];
-    size_t n;
-    char *end;
-    const char *value = after_word(text, &n);
-    list_parameters(c, all);
-    for (size_t i = 0; i < N_PARAMETER; i++) {
-        const parameter *p = &all[i];
-        if (!is_word(text, n, p->name)) continue;
-        double v = strtod(value, &end);
-        if (end == value || *end || !isfinite(v) || v < p->min || v > p->max || (p->kind != REAL && v != floor(v))) {
-            chat_complain(c, "/set parameter %s: expected a %snumber from %g to %g, found '%s'", p->name, p->kind == REAL ? "" : "whole ",
-                          p->min, p->max, value);
-            return;
-        }
-        set_number(p, v);
-        if (p->kind == SEED) c->n_answer = 0; /* the next answer is the seed's first */
-        chat_note(c, "(%s is %.9g)", p->name, get_number(p));
-        return;
-    }
-    chat_complain(c, "/set parameter: '%.*s' is none; /show parameters lists them%s", (int)n, text,
-                  is_word(text, n, "num_ctx") ? " (the context is chosen at the start: --ctx)" : "");
-}
-
-static void show_parameters(chat *c) {
-    parameter all[N_PARAMETER];
-    list_parameters(c, all);
-    for (size_t i = 0; i < N_PARAMETER; i++) printf("%-18s %.*g\n", all[i].name, all[i].kind == REAL ? 6 : 17, get_number(&all[i]));
-}
 
 /* ---------------------------------------------------------------- the system message */
 
@@ -128,18 +41,18 @@ static void run_system(chat *c, const char *rest) {
 
 static void run_set(chat *c, const char *rest) {
     size_t n;
-    const char *argument = after_word(rest, &n);
-    if (is_word(rest, n, "parameter") && *argument) {
-        set_parameter(c, argument);
-    } else if (is_word(rest, n, "system")) {
+    const char *argument = chat_after_word(rest, &n);
+    if (chat_is_word(rest, n, "parameter") && *argument) {
+        chat_set_parameter(c, argument);
+    } else if (chat_is_word(rest, n, "system")) {
         set_system(c, argument);
-    } else if (is_word(rest, n, "verbose")) {
+    } else if (chat_is_word(rest, n, "verbose")) {
         c->verbose = true, c->quiet = false;
-    } else if (is_word(rest, n, "quiet")) {
+    } else if (chat_is_word(rest, n, "quiet")) {
         c->verbose = false, c->quiet = true;
-    } else if (is_word(rest, n, "history")) {
+    } else if (chat_is_word(rest, n, "history")) {
         chat_line_keep_history(c->line, true);
-    } else if (is_word(rest, n, "nohistory")) {
+    } else if (chat_is_word(rest, n, "nohistory")) {
         chat_line_keep_history(c->line, false);
     } else {
         chat_complain(c, "/set: expected parameter NAME VALUE, system TEXT, verbose, quiet, history or nohistory");
@@ -211,7 +124,7 @@ static void run_show(chat *c, const char *rest) {
     if (!*rest || strcmp(rest, "info") == 0)
         show_info(c);
     else if (strcmp(rest, "parameters") == 0)
-        show_parameters(c);
+        chat_show_parameters(c);
     else if (strcmp(rest, "system") == 0)
         run_system(c, "");
     else if (strcmp(rest, "messages") == 0)
@@ -291,13 +204,13 @@ static void run_help(chat *c, const char *rest) {
 
 static const command *find(const command *list, size_t n_command, const char *text, size_t n) {
     for (size_t i = 0; i < n_command; i++)
-        if (is_word(text, n, list[i].name)) return &list[i];
+        if (chat_is_word(text, n, list[i].name)) return &list[i];
     return NULL;
 }
 
 void chat_command(chat *c, const char *text) {
     size_t n;
-    const char *rest = after_word(text, &n);
+    const char *rest = chat_after_word(text, &n);
     const command *found = find(commands, N_COMMAND, text, n);
     if (!found) found = find(others, N_OTHER, text, n);
     if (found)

@@ -59,11 +59,8 @@ static wick_status plain_text(const chat *c, size_t i_first, question *q, wick_e
 }
 
 static wick_status ask(const chat *c, size_t i_first, question *q, wick_error *err) {
-    *q = (question){.generate = run_generate_options(c->options)};
-    q->generate.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 0;
-    q->generate.sampler = c->sampler;
+    *q = (question){.generate = c->generate};
     q->generate.sampler.seed += c->n_answer;
-    q->generate.tokenizer = c->tokenizer;
     if (c->why_raw) return plain_text(c, i_first, q, err);
     if (!(q->messages = WICK_NEW_ARRAY(wick_message, c->log.n_message + 1))) return wick_fail_nomem(err);
     size_t n = 0;
@@ -102,7 +99,8 @@ static size_t next_turn(const chat *c, size_t i) {
  * this one find their beginning evaluated. */
 static wick_status fit(chat *c, wick_error *err) {
     size_t capacity = (size_t)wick_session_capacity(c->session), n, i = c->i_first, room = capacity / 8;
-    if (c->max_new_tokens > 0) room = (size_t)c->max_new_tokens < capacity / 4 ? (size_t)c->max_new_tokens : capacity / 4;
+    size_t most = c->generate.max_new_tokens > 0 ? (size_t)c->generate.max_new_tokens : 0;
+    if (most) room = most < capacity / 4 ? most : capacity / 4;
     WICK_TRY(count(c, i, &n, err));
     if (n + room > capacity) room = capacity / 4;
     for (size_t next; n + room > capacity && (next = next_turn(c, i)) < c->log.n_message;) {

@@ -3,6 +3,7 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,18 @@ static const char *read_prompt(const char *path) {
     return text;
 }
 
+/* "17=-2.5" */
+static bool parse_bias(const char *text, wick_logit_bias *out) {
+    char *end;
+    errno = 0;
+    long long id = strtoll(text, &end, 10);
+    if (end == text || *end != '=' || errno || id < 0 || id > INT32_MAX) return false;
+    const char *number = end + 1;
+    double bias = strtod(number, &end);
+    *out = (wick_logit_bias){(int32_t)id, (float)bias};
+    return end != number && !*end && !isnan(bias) && bias < 1e9;
+}
+
 bool run_options_check(const app_verb *verb, const run_options *o, int *status) {
     *status = APP_USAGE;
     if (!o->model) {
@@ -51,6 +64,12 @@ bool run_options_check(const app_verb *verb, const run_options *o, int *status) 
     } else if (!one_of(o->kv_dtype, "f16", "f32", NULL, NULL)) {
         app_usage_error(verb, "--kv_dtype %s: expected f16 or f32", o->kv_dtype);
     } else {
+        wick_logit_bias ignored;
+        for (size_t i = 0; i < o->biases.n; i++)
+            if (!parse_bias(o->biases.items[i], &ignored)) {
+                app_usage_error(verb, "--logit_bias %s: expected ID=X, a token's id and a number", o->biases.items[i]);
+                return false;
+            }
         return true;
     }
     return false;
@@ -80,9 +99,28 @@ static bool check(const app_verb *verb, run_options *o, int *status) {
     return false;
 }
 
+/* The sampler's numbers, as the library lists them. */
+static size_t sampling_options(run_options *o, app_option *table) {
+    size_t n = 0;
+    for (const wick_sampler_field *f; (f = wick_sampler_field_get(n)) && n < RUN_SAMPLING_MAX; n++) {
+        table[n] = (app_option){.name = f->name,
+                                .letter = strcmp(f->name, "temperature") == 0 ? 't' : 0,
+                                .type = f->whole ? APP_INT : APP_FLOAT,
+                                .target = &o->sampling[n],
+                                .value = f->whole ? "N" : "X",
+                                .min = f->least,
+                                .max = f->most,
+                                .help = f->help};
+        if (f->whole)
+            o->sampling[n].whole = INT64_MIN;
+        else
+            o->sampling[n].real = NAN;
+    }
+    return n;
+}
+
 size_t run_common_options(run_options *o, app_option *table) {
-    *o = (run_options){
-        .plan = "auto", .kv_dtype = "f16", .temperature = 0.8, .top_p = 1, .repeat_penalty = 1, .seed = -1, .n_bos = -1, .n_eos = -1};
+    *o = (run_options){.plan = "auto", .kv_dtype = "f16", .seed = -1, .n_bos = -1, .n_eos = -1};
     const app_option options[] = {
         {"model_path", 'm', "model", APP_PATH, &o->model, "FILE", APP_ANY, "the .pte to run (or the first argument)"},
         {"tokenizer_path", 0, "tokenizer", APP_PATH, &o->tokenizer, "FILE", APP_ANY,
@@ -91,12 +129,10 @@ size_t run_common_options(run_options *o, app_option *table) {
         {"raw", 0, NULL, APP_FLAG, &o->raw, "", APP_ANY, "continue the text as it is, without the model's chat format"},
         {"max_new_tokens", 'n', NULL, APP_INT, &o->max_new_tokens, "N", -1, 1e9,
          "most tokens of the answer (default: what the context holds)"},
-        {"temperature", 't', NULL, APP_FLOAT, &o->temperature, "X", 0, 100, "0: always the likeliest token (default 0.8)"},
-        {"top_k", 0, NULL, APP_INT, &o->top_k, "N", 0, 1e9, "choose among the N likeliest (default 0: all)"},
-        {"top_p", 0, NULL, APP_FLOAT, &o->top_p, "X", 0, 1, "choose among the likeliest that hold X of the probability (default 1)"},
-        {"min_p", 0, NULL, APP_FLOAT, &o->min_p, "X", 0, 1, "drop tokens below X times the best probability (default 0)"},
-        {"repeat_penalty", 0, NULL, APP_FLOAT, &o->repeat_penalty, "X", 0.01, 100, "make recent tokens less likely (default 1: off)"},
         {"seed", 's', NULL, APP_INT, &o->seed, "N", -1, 9e15, "one seed, one text (default: from the clock)"},
+        {"sampler_order", 0, NULL, APP_TEXT, &o->sampler_order, "ORDER", APP_ANY,
+         "llamacpp (temperature last), hf (temperature first), or steps joined by ';'"},
+        {"logit_bias", 0, NULL, APP_LIST, &o->biases, "ID=X", APP_ANY, "add X to a token's logit; -inf: never (may be repeated)"},
         {"ignore_eos", 0, NULL, APP_FLAG, &o->ignore_eos, "", APP_ANY, "go on after the model's end token"},
         {"stop", 0, "stop_string", APP_LIST, &o->stop, "TEXT", APP_ANY, "end the answer before this text (may be repeated)"},
         {"ban", 0, "banned_string", APP_LIST, &o->banned, "TEXT", APP_ANY,
@@ -113,8 +149,9 @@ size_t run_common_options(run_options *o, app_option *table) {
         {"verbose", 'v', NULL, APP_FLAG, &o->verbose, "", APP_ANY, "say on stderr what happened and how fast"},
     };
     memcpy(table, options, sizeof options);
-    _Static_assert(sizeof options <= RUN_COMMON_MAX * sizeof *options, "the callers' tables hold them");
-    return sizeof options / sizeof *options;
+    size_t n = sizeof options / sizeof *options;
+    _Static_assert(sizeof options <= (RUN_COMMON_MAX - RUN_SAMPLING_MAX) * sizeof *options, "the callers' tables hold them");
+    return n + sampling_options(o, table + n);
 }
 
 bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options *o, int *status) {
@@ -195,24 +232,32 @@ wick_session_options run_session_options(const run_options *o) {
     return s;
 }
 
-wick_sampler_options run_sampler_options(const run_options *o) {
-    wick_sampler_options s = wick_sampler_options_default();
-    s.temperature = (float)o->temperature;
-    s.top_k = (int)o->top_k;
-    s.top_p = (float)o->top_p;
-    s.min_p = (float)o->min_p;
-    s.repeat_penalty = (float)o->repeat_penalty;
+/* Its biases live until exit. */
+static wick_sampler_options sampler_options(const run_options *o, const wick_model *model, wick_error *err) {
+    wick_sampler_options s;
+    err->code = WICK_OK;
+    wick_sampler_options_from_model(model, &s, err);
+    for (size_t i = 0; i < RUN_SAMPLING_MAX; i++) {
+        const wick_sampler_field *f = wick_sampler_field_get(i);
+        if (!f) break;
+        bool given = f->whole ? o->sampling[i].whole != INT64_MIN : !isnan(o->sampling[i].real);
+        if (given) wick_sampler_option_set(&s, i, f->whole ? (double)o->sampling[i].whole : o->sampling[i].real, NULL);
+    }
+    if (o->sampler_order) s.order = o->sampler_order;
+    wick_logit_bias *biases = calloc(o->biases.n + 1, sizeof *biases);
+    for (size_t i = 0; biases && i < o->biases.n; i++) parse_bias(o->biases.items[i], &biases[s.n_biases++]);
+    s.biases = biases;
     s.seed = o->seed >= 0 ? (uint64_t)o->seed : (uint64_t)time(NULL);
     return s;
 }
 
-wick_generate_options run_generate_options(const run_options *o) {
+wick_generate_options run_generate_options(const run_options *o, const wick_model *model, wick_error *err) {
     wick_generate_options g = wick_generate_options_default();
     g.max_new_tokens = o->max_new_tokens > 0 ? o->max_new_tokens : 0;
     g.ignore_eos = o->ignore_eos;
     g.stop = o->stop.items, g.n_stop = o->stop.n;
     g.banned = o->banned.items, g.n_banned = o->banned.n;
-    g.sampler = run_sampler_options(o);
+    g.sampler = sampler_options(o, model, err);
     return g;
 }
 

@@ -5,17 +5,24 @@
 #include "option.h"
 #include "wick.h"
 
+enum { RUN_SAMPLING_MAX = 32 };
+
 typedef struct run_options {
     const char *model, *tokenizer, *prompt, *prompt_file, *system, *tokens, *forced, *logits;
     const char *plan, *cpu, *kv_dtype, *method, *data_paths;
-    double temperature, top_p, min_p, repeat_penalty;
-    int64_t top_k, seed, max_new_tokens, seq_len, context, threads, prefill_chunk, n_bos, n_eos;
+    union {
+        double real;
+        int64_t whole;
+    } sampling[RUN_SAMPLING_MAX]; /* one for each wick_sampler_field; NAN or INT64_MIN: not given */
+    const char *sampler_order;
+    app_list biases; /* ID=X */
+    int64_t seed, max_new_tokens, seq_len, context, threads, prefill_chunk, n_bos, n_eos;
     app_list stop, banned;
     bool raw, json, ignore_eos, warmup, et_stats, no_mmap, verbose;
 } run_options;
 
 /* Sets the defaults and fills `table` (not terminated) with the options of model, session and sampler; returns how many. */
-enum { RUN_COMMON_MAX = 32 };
+enum { RUN_COMMON_MAX = 32 + RUN_SAMPLING_MAX };
 size_t run_common_options(run_options *o, app_option *table);
 /* Checks what those options say; false: *status is the exit status. */
 bool run_options_check(const app_verb *verb, const run_options *o, int *status);
@@ -32,8 +39,8 @@ wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wi
 
 wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths);
 wick_session_options run_session_options(const run_options *o);
-wick_sampler_options run_sampler_options(const run_options *o);
-/* What they say of an answer: its sampler, its length, what ends it and what may not be in it. */
-wick_generate_options run_generate_options(const run_options *o);
+/* What they say of an answer: its sampler, its length, what ends it and what may not be in it. The model's own sampling defaults hold
+ * where nothing was given; if they are unusable, Wick's do, and *err says why (its code is WICK_OK else). */
+wick_generate_options run_generate_options(const run_options *o, const wick_model *model, wick_error *err);
 
 #endif

@@ -59,11 +59,12 @@ static wick_status open_all(chat *c, const chat_options *o, wick_error *err) {
     WICK_TRY(chat_line_new(!o->no_history && !o->no_save, &c->line, err));
     WICK_TRY(chat_log_set_system(&c->log, o->run.system, err));
     c->terminal = chat_line_is_terminal(c->line);
-    c->sampler = run_sampler_options(&o->run);
-    c->max_new_tokens = o->run.max_new_tokens;
+    wick_error fault;
+    c->generate = run_generate_options(&o->run, c->model, &fault);
+    c->generate.tokenizer = c->tokenizer;
+    if (fault.code != WICK_OK) chat_complain(c, "the model's sampling defaults are not used: %s", fault.message);
     c->verbose = o->run.verbose;
     if (o->no_save) return WICK_OK;
-    wick_error fault;
     if (chat_store_open(&c->store, &fault) != WICK_OK) chat_complain(c, "this chat is not kept: %s", fault.message);
     return WICK_OK;
 }
@@ -138,7 +139,7 @@ const app_verb app_verb_chat = {
     "chat", "MODEL [OPTIONS]", "talk with a model",
     "Type a message; /help lists the commands. Ctrl-C stops an answer, Ctrl-D leaves. Chats are kept as they grow, in\n"
     "$XDG_DATA_HOME/wick/chats.db (~/.local/share/wick); --no_save keeps nothing. Without a terminal each line of standard input is\n"
-    "a message.\n\n"
+    "a message. Sampling begins with what the model's makers recommend, where the model carries that; options and /set win.\n\n"
     "  wick chat smollm2.pte --system \"Answer in one sentence.\"\n"
     "  wick chat smollm2.pte --continue\n"
     "  printf 'Hello!\\nTell me more.\\n' | wick chat smollm2.pte --no_save\n",

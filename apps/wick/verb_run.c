@@ -154,8 +154,9 @@ static int64_t most_new_tokens(const run_options *o, size_t n_prompt_tokens) {
 }
 
 static wick_status generate(run_state *s, size_t n_token, size_t n_forced, wick_generate_result *r, wick_error *err) {
-    wick_generate_options g = run_generate_options(s->o);
+    wick_generate_options g = run_generate_options(s->o, s->model, err);
     wick_message messages[2];
+    if (err->code != WICK_OK) fprintf(stderr, "wick run: the model's sampling defaults are not used: %s\n", err->message);
     g.tokens = s->tokens, g.n_tokens = n_token;
     g.forced = s->forced, g.n_forced = n_forced;
     g.n_bos = (int)s->o->n_bos, g.n_eos = (int)s->o->n_eos;
@@ -230,7 +231,8 @@ static int run_main(int argc, char **argv) {
 const app_verb app_verb_run = {
     "run", "MODEL TEXT [OPTIONS]", "answer a prompt",
     "MODEL is a .pte, made by 'wick export' or by ExecuTorch's own exporter. The prompt goes through the model's chat format\n"
-    "where it carries one; --raw continues the text as it is. The answer is on stdout, everything else on stderr.\n\n"
+    "where it carries one; --raw continues the text as it is. The answer is on stdout, everything else on stderr.\n"
+    "Sampling begins with what the model's makers recommend, where the model carries that ('wick chat', /show parameters); options win.\n\n"
     "  wick run smollm2.pte \"What is the capital of France?\"\n"
     "  wick run stories.pte --raw \"Once upon a time\" --temperature 0 -n 60\n"
     "  wick run model.pte --tokens 1,403,407 --max_new_tokens 24 --temperature 0 --ignore_eos --json\n",

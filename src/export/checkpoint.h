@@ -104,7 +104,7 @@ typedef struct wick_checkpoint {
     size_t n_eos;
     char *tokenizer;     /* path of the tokenizer that belongs to it (for a GGUF that holds one: its own path); NULL: none found */
     char *chat_template; /* Jinja source, UTF-8; NULL: none */
-    char *generation;    /* JSON object of sampling defaults ("temperature", "top_k", "top_p", "min_p", "repeat_penalty"); NULL */
+    char *generation;    /* JSON object of sampling defaults, named as in wick_sampler_options; NULL: none */
 } wick_checkpoint;
 
 /* Opens a llama2.c file, a GGUF, a safetensors file or a Hugging Face folder. `params`: the architecture as JSON (config.json of

@@ -53,6 +53,10 @@ wick_status wick_checkpoint_bind(wick_checkpoint *c, const wick_family *family, 
 wick_status wick_checkpoint_extras_gguf(wick_checkpoint *c, wick_error *err);
 wick_status wick_checkpoint_extras_folder(wick_checkpoint *c, const char *folder, wick_error *err);
 
+/* What of these are sampling defaults, to c->generation. config: a generation_config.json. */
+wick_status wick_checkpoint_sampling_gguf(wick_checkpoint *c, wick_error *err);
+wick_status wick_checkpoint_sampling_hf(wick_checkpoint *c, json_t *config, wick_error *err);
+
 wick_status wick_checkpoint_add_eos(wick_checkpoint *c, int64_t id, wick_error *err);
 
 /* A JSON object from a file. `required` false: a file that is not there gives *out = NULL. */

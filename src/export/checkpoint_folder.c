@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/strbuf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,36 +15,14 @@ static wick_status add_ids(wick_checkpoint *c, json_t *ids, wick_error *err) {
     return WICK_OK;
 }
 
-/* Sampling defaults in our words. A model that says do_sample: false gives its numbers no meaning. */
 static wick_status read_generation(wick_checkpoint *c, const char *folder, wick_error *err) {
-    static const char *const keys[][2] = {{"temperature", "temperature"},
-                                          {"top_k", "top_k"},
-                                          {"top_p", "top_p"},
-                                          {"min_p", "min_p"},
-                                          {"repetition_penalty", "repeat_penalty"}};
     json_t *j;
     WICK_TRY(wick_json_file(folder, "generation_config.json", false, &j, err));
     if (!j) return WICK_OK;
     wick_status status = add_ids(c, json_object_get(j, "eos_token_id"), err);
     json_t *bos = json_object_get(j, "bos_token_id");
     if (c->bos_id < 0 && json_is_integer(bos)) c->bos_id = json_integer_value(bos);
-    wick_strbuf text = {0};
-    wick_json out = {.out = &text};
-    int n = 0;
-    wick_json_open(&out, '{');
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !json_is_false(json_object_get(j, "do_sample")); i++) {
-        json_t *v = json_object_get(j, keys[i][0]);
-        if (!json_is_number(v)) continue;
-        wick_json_key(&out, keys[i][1]);
-        if (json_is_integer(v))
-            wick_json_int(&out, json_integer_value(v));
-        else
-            wick_json_double(&out, json_real_value(v));
-        n++;
-    }
-    wick_json_close(&out, '}');
-    if (status == WICK_OK && n && !(c->generation = wick_strbuf_take(&text, NULL))) status = wick_fail_nomem(err);
-    wick_strbuf_release(&text);
+    if (status == WICK_OK) status = wick_checkpoint_sampling_hf(c, j, err);
     json_decref(j);
     return status;
 }

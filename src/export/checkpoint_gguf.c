@@ -137,6 +137,7 @@ wick_status wick_checkpoint_extras_gguf(wick_checkpoint *c, wick_error *err) {
         WICK_TRY(wick_checkpoint_add_eos(c, id, err));
     }
     WICK_TRY(copy_text(wick_container_meta(g, "tokenizer.chat_template"), &c->chat_template, err));
+    WICK_TRY(wick_checkpoint_sampling_gguf(c, err));
     if (!wick_container_meta(g, "tokenizer.ggml.tokens")) return WICK_OK;
     c->tokenizer = wick_strdup(c->path);
     return c->tokenizer ? WICK_OK : wick_fail_nomem(err);

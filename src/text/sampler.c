@@ -51,37 +51,7 @@ static wick_status parse_order(wick_sampler *s, const char *order, wick_error *e
 }
 
 static wick_status check(const wick_sampler_options *o, size_t n_vocab, wick_error *err) {
-    const struct {
-        const char *name;
-        double value, least, most;
-    } ranges[] = {
-        {"temperature", o->temperature, 0, 1e6},
-        {"top_k", o->top_k, 0, 1e9},
-        {"top_p", o->top_p, 0, 1},
-        {"min_p", o->min_p, 0, 1},
-        {"repeat_penalty", o->repeat_penalty, 1e-6, 1e6},
-        {"repeat_last_n", o->repeat_last_n, -1, 1 << 24},
-        {"typical_p", o->typical_p, 0, 1},
-        {"top_n_sigma", o->top_n_sigma, -1e6, 1e6},
-        {"xtc_probability", o->xtc_probability, 0, 1},
-        {"xtc_threshold", o->xtc_threshold, 0, 1},
-        {"frequency_penalty", o->frequency_penalty, -1e6, 1e6},
-        {"presence_penalty", o->presence_penalty, -1e6, 1e6},
-        {"dry_multiplier", o->dry_multiplier, 0, 1e6},
-        {"dry_base", o->dry_base, 0, 1e3},
-        {"dry_allowed_length", o->dry_allowed_length, 0, 1 << 24},
-        {"dry_last_n", o->dry_last_n, -1, 1 << 24},
-        {"mirostat", o->mirostat, 0, 2},
-        {"mirostat_tau", o->mirostat_tau, 0, 1e3},
-        {"mirostat_eta", o->mirostat_eta, 0, 1e3},
-        {"dynatemp_range", o->dynatemp_range, 0, 1e6},
-        {"dynatemp_exponent", o->dynatemp_exponent, 0, 1e3},
-        {"min_tokens", (double)o->min_tokens, 0, 1 << 30},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!(ranges[i].value >= ranges[i].least && ranges[i].value <= ranges[i].most))
-            return wick_fail(err, WICK_EINVAL, "sampler: %s is %g, it should be between %g and %g", ranges[i].name, ranges[i].value,
-                             ranges[i].least, ranges[i].most);
+    WICK_TRY(wick_sampler_check(o, err));
     for (size_t i = 0; i < o->n_biases; i++)
         if (o->biases[i].token < 0 || (size_t)o->biases[i].token >= n_vocab)
             return wick_fail(err, WICK_EINVAL, "sampler: a bias is for token %d of %zu", o->biases[i].token, n_vocab);

@@ -55,6 +55,8 @@ double wick_sampler_uniform(wick_sampler *s);
 
 /* The highest of n numbers, NaN passed over; -INFINITY if there is none. */
 float wick_sampler_most(const float *x, size_t n);
+/* Every number lies in its range (sampler_fields.c). */
+wick_status wick_sampler_check(const wick_sampler_options *o, wick_error *err);
 /* sampler_penalties.c */
 void wick_sampler_penalties(wick_sampler *s);
 void wick_sampler_dry(wick_sampler *s);

@@ -236,6 +236,53 @@ class Ends(Chat):
                                       special["<|end_header_id|>"]}))
 
 
+class Defaults(Chat):
+    """The sampling that the model's makers recommend, and who may change it."""
+
+    def model(self, **generation):
+        folder, model = os.path.join(self.home, "model"), os.path.join(self.home, "model.pte")
+        shutil.copytree(os.path.join(WORK, "folder"), folder)
+        write_json(generation, folder, "generation_config.json")
+        export(folder, model)
+        return model
+
+    def parameters(self, model, *options, lines=""):
+        r = subprocess.run([WICK, "chat", model, "--no_save", *options], input=(lines + "/show parameters\n").encode(), env=self.environment,
+                           stdout=subprocess.PIPE, check=True)
+        return dict(re.findall(r"(?m)^(\w+) +(.*)$", r.stdout.decode()))
+
+    def test_from_the_model(self):
+        model = self.model(do_sample=True, temperature=0.6, top_k=20, top_p=0.95, repetition_penalty=1.05)
+        p = self.parameters(model)
+        own = "   (the model's own)"
+        self.assertEqual([p[n] for n in ("temperature", "top_k", "top_p", "repeat_penalty", "repeat_last_n", "order", "min_p")],
+                         ["0.6" + own, "20" + own, "0.95" + own, "1.05" + own, "-1" + own, "hf", "0"])
+        p = self.parameters(model, "-t", "0", "--top_k", "0", "--min_p", "0.1", "--sampler_order", "top_k;temperature")
+        self.assertEqual([p[n] for n in ("temperature", "top_k", "top_p", "min_p", "order")], ["0", "0", "0.95" + own, "0.1", "top_k;temperature"])
+        p = self.parameters(model, lines="/set parameter top_k 7\n/set parameter dry_multiplier 0.8\n")
+        self.assertEqual((p["top_k"], p["dry_multiplier"]), ("7", "0.8"))
+        run = [subprocess.run([WICK, "run", model, "Hi", "-n", "9", "-s", "3", *o], stdout=subprocess.PIPE, check=True).stdout
+               for o in ((), ("-t", "0.6", "--top_k", "20", "--top_p", "0.95", "--repeat_penalty", "1.05", "--sampler_order", "hf"), ("-t", "2"))]
+        self.assertEqual(run[0], run[1])
+        self.assertNotEqual(run[0], run[2])
+
+    def test_greedy_and_none(self):
+        self.assertEqual(self.parameters(self.model(do_sample=False, temperature=0.6))["temperature"], "0   (the model's own)")
+        self.assertEqual(self.parameters(MODEL)["temperature"], "0.8")
+
+    def test_unusable(self):
+        model = self.model(temperature=-3)
+        r = subprocess.run([WICK, "run", model, "Hi", "-n", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+        self.assertIn(b"sampling defaults are not used: wick.generation: sampler: temperature is -3, it should be between 0", r.stderr)
+
+    def test_biases(self):
+        ids = json.loads(subprocess.run([WICK, "run", MODEL, "Hi", "-n", "3", "--json", "--logit_bias", "77=1e6"], stdout=subprocess.PIPE, check=True).stdout)
+        self.assertEqual(ids["tokens"], [77] * 3)
+        r = subprocess.run([WICK, "run", MODEL, "Hi", "--logit_bias", "x=1"], stderr=subprocess.PIPE)
+        self.assertEqual(r.returncode, 2)
+        self.assertIn(b"expected ID=X", r.stderr)
+
+
 class Context(Chat):
     def test_oldest_turns_go_and_the_system_message_stays(self):
         lines = "".join(f"This is message number {i} of many\n" for i in range(12))

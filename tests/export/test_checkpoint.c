@@ -105,7 +105,7 @@ static void test_extras(void **state) {
     assert_int_equal(c->n_eos, 4);
     assert_memory_equal(c->eos_ids, hf_eos, sizeof hf_eos);
     assert_string_equal(c->chat_template, "{{ messages }}");
-    assert_string_equal(c->generation, "{\"temperature\":0.6,\"top_k\":50,\"repeat_penalty\":1.1}");
+    assert_string_equal(c->generation, "{\"temperature\":0.6,\"top_k\":50,\"repeat_penalty\":1.1,\"repeat_last_n\":-1,\"order\":\"hf\"}");
     assert_non_null(strstr(c->tokenizer, "micro_hf/tokenizer.json"));
     wick_checkpoint_close(c);
     assert_ok(wick_checkpoint_open(test_data("container/micro.gguf"), NULL, &c, err));
@@ -113,6 +113,7 @@ static void test_extras(void **state) {
     assert_int_equal(c->n_eos, 2);
     assert_memory_equal(c->eos_ids, gguf_eos, sizeof gguf_eos);
     assert_string_equal(c->chat_template, "{{ messages }}");
+    assert_string_equal(c->generation, "{\"temperature\":0.75,\"top_k\":30,\"repeat_last_n\":128,\"mirostat_tau\":4.5}");
     assert_non_null(strstr(c->tokenizer, "micro.gguf"));
     wick_checkpoint_close(c);
     assert_ok(wick_checkpoint_open(test_data("container/micro_meta/model.safetensors"), NULL, &c, err));

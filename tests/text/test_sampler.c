@@ -269,6 +269,34 @@ static void test_hostile(void **state) {
     }
 }
 
+/* The table names numbers of the struct; each can be set within its range, and nowhere else. */
+static void test_fields(void **state) {
+    (void)state;
+    wick_sampler_options o = wick_sampler_options_default(), initial = o;
+    wick_error err;
+    const wick_sampler_field *f;
+    size_t n = 0;
+    for (; (f = wick_sampler_field_get(n)); n++) {
+        double before = wick_sampler_option(&o, n), middle = f->whole ? 2 : 0.25;
+        assert_true(before >= f->least && before <= f->most);
+        assert_int_equal(wick_sampler_option_set(&o, n, middle, &err), WICK_OK);
+        assert_true(wick_sampler_option(&o, n) == middle);
+        assert_int_equal(wick_sampler_option_set(&o, n, f->most * 2 + 1, &err), WICK_EINVAL);
+        assert_int_equal(wick_sampler_option_set(&o, n, NAN, &err), WICK_EINVAL);
+        if (f->whole) assert_int_equal(wick_sampler_option_set(&o, n, 1.5, &err), WICK_EINVAL);
+        assert_true(wick_sampler_option(&o, n) == middle);
+        for (size_t k = 0; k < n; k++) assert_string_not_equal(wick_sampler_field_get(k)->name, f->name);
+    }
+    assert_true(n > 20);
+    assert_int_equal(wick_sampler_option_set(&o, n, 1, &err), WICK_EINVAL);
+    assert_true(o.temperature == 0.25f && o.top_k == 2 && o.min_tokens == 2 && o.dynatemp_exponent == 0.25f && o.min_keep == 2);
+    assert_true(o.seed == initial.seed && o.order == initial.order);
+    wick_sampler *s;
+    o = initial, o.top_p = 1.5f;
+    assert_int_equal(wick_sampler_new(&o, 5, &s, &err), WICK_EINVAL);
+    assert_string_equal(err.message, "sampler: top_p is 1.5, it should be between 0 and 1");
+}
+
 static void test_allocation_failure(void **state) {
     (void)state;
     uint64_t live = wick_mem_stats_get().n_live;
@@ -289,10 +317,19 @@ static void test_allocation_failure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greedy),    cmocka_unit_test(test_steps),   cmocka_unit_test(test_order),
-        cmocka_unit_test(test_penalties), cmocka_unit_test(test_dry),     cmocka_unit_test(test_min_tokens),
-        cmocka_unit_test(test_mirostat),  cmocka_unit_test(test_seed),    cmocka_unit_test(test_math),
-        cmocka_unit_test(test_logprobs),  cmocka_unit_test(test_hostile), cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_penalties),
+        cmocka_unit_test(test_dry),
+        cmocka_unit_test(test_min_tokens),
+        cmocka_unit_test(test_mirostat),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_math),
+        cmocka_unit_test(test_logprobs),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_allocation_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,7 @@ def micro(out, rng):
     w.add_rope_dimension_count(HEAD), w.add_key_length(HEAD), w.add_value_length(HEAD), w.add_vocab_size(VOCAB)
     w.add_tokenizer_model('gpt2'), w.add_token_list(['t%d' % i for i in range(VOCAB)])
     w.add_bos_token_id(1), w.add_eos_token_id(2), w.add_eot_token_id(5), w.add_chat_template('{{ messages }}')
+    w.add_sampling_temp(0.75), w.add_sampling_top_k(30), w.add_sampling_penalty_last_n(128), w.add_sampling_mirostat_tau(4.5)
     for n, x in t.items():
         x = pairs(x) if turns(n) else x
         if x.ndim == 1: w.add_tensor(names[n][1], x)
