@@ -64,7 +64,7 @@ class Checks:
 
     def export(self, checkpoint, name, flags):
         out = os.path.join(self.work, name + '.pte')
-        subprocess.run([self.wick, 'export', checkpoint, '-o', out, '--quiet'] + flags, check=True)
+        subprocess.run([self.wick, 'export', checkpoint, '-o', out, '--quiet'] + flags, check=True, stdout=subprocess.DEVNULL)
         return Program(out)
 
     def check(self, good, text):

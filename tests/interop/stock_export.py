@@ -1,108 +1,138 @@
-"""stock_export.py FOLDER NAME... [--stories BIN] [--gguf FILE]: programs made by the stock exporter (export_llama), to read and race.
+"""stock_export.py FOLDER NAME...|all [--stories BIN] [--gguf FILE]: programs made by the stock exporter (export_llama), once.
 
-A recipe is a checkpoint and the LlmConfig fields that differ from the defaults, by their dotted names. Nothing of the exporter is
-patched. Cost: about 20 CPU seconds per layer.
+Nothing of the exporter is patched. FOLDER/NAME.json keeps the recipe that a program was made by, and stock's own words where it
+refused: a recipe that has changed is made again. Prints the path of each program; what the exporter prints goes to FOLDER/NAME.log.
+Cost: 15 to 25 CPU seconds a layer. Exit status 1 if a named program (not `all`) could not be made.
 """
 import argparse
+import contextlib
 import json
 import os
-import struct
 import sys
+import traceback
 
-KV = {'model.use_kv_cache': True}
-SDPA = dict(KV, **{'model.use_sdpa_with_kv_cache': True})
-XNN = {'backend.xnnpack.enabled': True}
-EXTENDED = dict(XNN, **{'backend.xnnpack.extended_ops': True})
-Q4 = {'quantization.qmode': '8da4w', 'quantization.group_size': 32}
-BEST = {**SDPA, **EXTENDED, **Q4, 'quantization.embedding_quantize': '8,0'}
+import stock_models
+from stock_recipes import RECIPES
 
-RECIPES = {
-    'st_fp32': ('stories', KV),
-    'st_fp32_sdpa': ('stories', SDPA),
-    'st_fp32_xnn': ('stories', {**SDPA, **EXTENDED}),
-    'st_fp32_nokv': ('stories', {}),
-    'st_fp32_static': ('stories', {**SDPA, 'model.enable_dynamic_shape': False}),
-    'st_fp32_full': ('stories', {**SDPA, 'debug.generate_full_logits': True}),
-    'st_8da4w_xnn': ('stories', {**SDPA, **XNN, **Q4}),
-    'st_8da4w_xnn_ext': ('stories', {**SDPA, **EXTENDED, **Q4}),
-    'st_8da4w_rec': ('stories', BEST),
-    'st_8da4w_g0': ('stories', {**SDPA, **EXTENDED, 'quantization.qmode': '8da4w', 'quantization.group_size': 0}),
-    'st_8da4w_rtn': ('stories', {**SDPA, **EXTENDED, **Q4, 'quantization.use_hqq': False}),
-    'st_8da4w_emb4': ('stories', {**SDPA, **XNN, **Q4, 'quantization.embedding_quantize': '4,32'}),
-    'st_8da4w_emb2': ('stories', {**SDPA, **XNN, **Q4, 'quantization.embedding_quantize': '2,32'}),
-    'st_8da4w_qkv': ('stories', {**BEST, 'model.quantize_kv_cache': True}),
-    'st_bf16': ('stories', {**SDPA, 'model.dtype_override': 'bf16'}),
-    'st_fp16': ('stories', {**SDPA, 'model.dtype_override': 'fp16'}),
-    'st_int8': ('stories', {**SDPA, 'quantization.qmode': 'int8'}),
-    'sm_rec': ('smollm2', {**BEST, 'export.max_seq_length': 2048, 'export.max_context_length': 2048}),
-    'sm_fp32': ('smollm2', {**SDPA, 'export.max_seq_length': 2048, 'export.max_context_length': 2048}),
-}
+STORIES3 = (1, 2, 4)  # the layers kept
+VERSION = '1.5.1'     # of the package that tools/interop_env installs
 
 
-def stories(path):
-    """llama2.c file -> state dict by Meta's names, ModelArgs."""
-    import numpy as np
+def model_class(model):
+    if model in stock_models.RANDOM:
+        return stock_models.RANDOM[model][0]
+    return 'smollm2' if model == 'smollm2' else 'stories110m'
+
+
+def checkpoint(folder, model, args):
+    """FOLDER/in/MODEL: model.pth, params.json, the adapter, the map of a pruned vocabulary, and the model as Hugging Face keeps it."""
     import torch
-    raw = open(path, 'rb').read()
-    dim, ffn, n_layer, n_head, n_kv, vocab, seq = struct.unpack_from('<7i', raw)
-    numbers, at = np.frombuffer(raw, '<f4', offset=28), 0
-    d_head = dim // n_head
-
-    def take(*shape):
-        nonlocal at
-        n = int(np.prod(shape))
-        at += n
-        return torch.from_numpy(numbers[at - n:at].reshape(shape).copy())
-
-    weights = {'tok_embeddings.weight': take(abs(vocab), dim)}
-    for key, shape in (('attention_norm', (dim,)), ('attention.wq', (dim, dim)), ('attention.wk', (n_kv * d_head, dim)),
-                       ('attention.wv', (n_kv * d_head, dim)), ('attention.wo', (dim, dim)), ('ffn_norm', (dim,)),
-                       ('feed_forward.w1', (ffn, dim)), ('feed_forward.w2', (dim, ffn)), ('feed_forward.w3', (ffn, dim))):
-        stack = take(n_layer, *shape)
-        for i in range(n_layer):
-            weights['layers.%d.%s.weight' % (i, key)] = stack[i].clone()
-    weights['norm.weight'] = take(dim)
-    take(2, seq, d_head // 2)
-    weights['output.weight'] = weights['tok_embeddings.weight'] if vocab > 0 else take(abs(vocab), dim)
-    return weights, dict(dim=dim, n_layers=n_layer, n_heads=n_head, n_kv_heads=n_kv, vocab_size=abs(vocab), hidden_dim=ffn, norm_eps=1e-5,
-                         rope_theta=10000.0)
+    place = os.path.join(folder, 'in', model)
+    if os.path.exists(os.path.join(place, 'done')):
+        return place
+    os.makedirs(place, exist_ok=True)
+    if model in stock_models.RANDOM:
+        weights, params = stock_models.random(model)
+    elif model == 'smollm2':
+        weights, params = stock_models.smollm2(args.gguf)
+    else:
+        weights, params = stock_models.stories(args.stories, STORIES3 if model == 'stories3' else None)
+    torch.save(weights, os.path.join(place, 'model.pth'))
+    json.dump(params, open(os.path.join(place, 'params.json'), 'w'))
+    if model.startswith('stories'):
+        stock_models.save_adapter(place, weights, params['n_layers'])
+        kept = stock_models.kept_ids(params['vocab_size'])
+        json.dump({str(i): old for i, old in enumerate(kept)}, open(os.path.join(place, 'kept.json'), 'w'))
+    if model == 'stories3' or model_class(model) in ('llama3_2', 'smollm2') and model != 'smollm2':
+        stock_models.save_hugging_face(os.path.join(place, 'hf'), weights, params)
+    open(os.path.join(place, 'done'), 'w').close()
+    return place
 
 
-def smollm2(path):
-    """GGUF of architecture llama -> the same, rounded to bf16. GGUF keeps q and k rows in the order that Meta's names mean."""
-    import gguf
-    import numpy as np
-    import torch
-    part = {'attn_norm': 'attention_norm', 'ffn_norm': 'ffn_norm', 'attn_q': 'attention.wq', 'attn_k': 'attention.wk', 'attn_v': 'attention.wv',
-            'attn_output': 'attention.wo', 'ffn_gate': 'feed_forward.w1', 'ffn_down': 'feed_forward.w2', 'ffn_up': 'feed_forward.w3'}
-    weights = {}
-    for t in gguf.GGUFReader(path).tensors:
-        w = torch.from_numpy(np.ascontiguousarray(gguf.quants.dequantize(t.data, t.tensor_type), np.float32)).to(torch.bfloat16)
-        words = t.name.split('.')
-        if words[0] == 'blk':
-            weights['layers.%s.%s.weight' % (words[1], part[words[2]])] = w
-        else:
-            weights[{'token_embd': 'tok_embeddings', 'output_norm': 'norm', 'output': 'output'}[words[0]] + '.weight'] = w
-    weights.setdefault('output.weight', weights['tok_embeddings.weight'])
-    return weights, dict(dim=576, n_layers=30, n_heads=9, n_kv_heads=3, vocab_size=49152, hidden_dim=1536, norm_eps=1e-5, rope_theta=100000.0,
-                         use_scaled_rope=False, use_hf_rope=False)
+def value_of(schema, key, value, place, name):
+    """A recipe's value as LlmConfig wants it."""
+    def lora():
+        return schema.LoraConfig(adapter_checkpoint=os.path.join(place, 'adapter_model.safetensors'),
+                                 adapter_config=os.path.join(place, 'adapter_config.json'))
+
+    leaf = key.split('.')[-1]
+    if leaf == 'dtype_override':
+        return schema.DtypeOverride(value)
+    if leaf == 'pt2e_quantize':
+        return schema.Pt2eQuantize(value)
+    if leaf == 'lora_config':
+        return lora()
+    if leaf == 'methods':
+        return [schema.MethodConfig('forward'), schema.MethodConfig('lora_forward', lora_config=lora())]
+    if leaf in ('input_prune_map', 'output_prune_map'):
+        return os.path.join(place, value + '.json')
+    return name + '_' + value if leaf.endswith('weights_file') else value
 
 
-def config_of(name, folder, model):
+def config_of(name, folder, place):
     import executorch.extension.llm.export.config.llm_config as schema
+    model, recipe = RECIPES[name]
     config = schema.LlmConfig()
-    fields = {'base.model_class': schema.ModelType('smollm2' if model == 'smollm2' else 'stories110m'),
-              'base.checkpoint': os.path.join(folder, model + '.pth'), 'base.params': os.path.join(folder, model + '.params.json'),
-              'base.metadata': '{"get_bos_id": 1, "get_eos_ids": [2]}', 'export.output_dir': folder, 'export.output_name': name,
-              'export.max_seq_length': 128, 'export.max_context_length': 128, **RECIPES[name][1]}
+    fields = {'base.model_class': schema.ModelType(model_class(model)), 'base.checkpoint': os.path.join(place, 'model.pth'),
+              'base.params': os.path.join(place, 'params.json'), 'base.metadata': '{"get_bos_id": 1, "get_eos_ids": [2]}',
+              'export.output_dir': folder, 'export.output_name': name, **recipe}
     for key, value in fields.items():
         section = config
         *path, leaf = key.split('.')
         for part in path:
             section = getattr(section, part)
-        setattr(section, leaf, schema.DtypeOverride(value) if leaf == 'dtype_override' else value)
-    config.__post_init__()
+        setattr(section, leaf, value_of(schema, key, value, place, name))
+    for section in (config.model, config.export, config):
+        section.__post_init__()
     return config
+
+
+def recorded(folder, name):
+    """What FOLDER knows of a recipe: None if it was not tried as it stands now."""
+    try:
+        note = json.load(open(os.path.join(folder, name + '.json')))
+    except (OSError, ValueError):
+        return None
+    same = note['stock'] == VERSION and (note['model'], note['fields']) == RECIPES[name]
+    return note if same and ('refused' in note or os.path.exists(os.path.join(folder, name + '.pte'))) else None
+
+
+@contextlib.contextmanager
+def output_to(path):
+    """Everything that this process prints, its C++ libraries too, goes to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with open(path, 'w') as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for fd, old in zip((1, 2), kept):
+            os.dup2(old, fd)
+            os.close(old)
+
+
+def make(folder, name, args):
+    print('wick: the stock exporter makes %s' % name, file=sys.stderr, flush=True)
+    note = {'stock': VERSION, 'model': RECIPES[name][0], 'fields': RECIPES[name][1]}
+    place = checkpoint(folder, RECIPES[name][0], args)
+    with output_to(os.path.join(folder, name + '.log')):
+        import torch
+        from executorch.examples.models.llama.export_llama_lib import export_llama
+        torch.set_num_threads(1)
+        torch._dynamo.reset()
+        torch.manual_seed(0)
+        try:
+            export_llama(config_of(name, folder, place))
+        except (Exception, SystemExit) as e:  # whatever the exporter raises is its answer
+            traceback.print_exc()
+            note['refused'] = '%s: %s' % (type(e).__name__, ' '.join(str(e).split())[:300])
+    json.dump(note, open(os.path.join(folder, name + '.json'), 'w'))
+    return note
 
 
 def main():
@@ -112,22 +142,19 @@ def main():
     parser.add_argument('--stories')
     parser.add_argument('--gguf')
     args = parser.parse_args()
-    import torch
-    from executorch.examples.models.llama.export_llama_lib import export_llama
-    torch.set_num_threads(1)
-    folder = os.path.abspath(args.folder)
+    folder, bad = os.path.abspath(args.folder), False
+    names = [n for n in RECIPES if not n.startswith('big_')] if args.names == ['all'] else args.names
     os.makedirs(folder, exist_ok=True)
-    os.chdir(folder)
-    for name in args.names:
-        model = RECIPES[name][0]
-        weights, params = smollm2(args.gguf) if model == 'smollm2' else stories(args.stories)
-        torch.save(weights, os.path.join(folder, model + '.pth'))
-        json.dump(params, open(os.path.join(folder, model + '.params.json'), 'w'))
-        torch._dynamo.reset()
-        torch.manual_seed(0)
-        export_llama(config_of(name, folder, model))
-        print(os.path.join(folder, name + '.pte'), flush=True)
-    return 0
+    args.stories, args.gguf = (path and os.path.abspath(path) for path in (args.stories, args.gguf))
+    os.chdir(folder)  # where the exporter leaves files of its own
+    for name in names:
+        note = recorded(folder, name) or make(folder, name, args)
+        if 'refused' in note:
+            print('stock refuses %s: %s' % (name, note['refused']), file=sys.stderr, flush=True)
+            bad |= args.names != ['all']
+        else:
+            print(os.path.join(folder, name + '.pte'), flush=True)
+    return 1 if bad else 0
 
 
 if __name__ == '__main__':
