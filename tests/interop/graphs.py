@@ -28,10 +28,9 @@ N_PROMPT, N_STEP = 9, 15
 def flags(name):
     """Options of `wick export` for a recipe; None where our exporter has nothing like it."""
     model, fields = stock_recipes.RECIPES[name]
-    family = stock_models.RANDOM[model][0] if model in stock_models.RANDOM else 'llama3_2'
     qmode, embedding = fields.get('quantization.qmode', 'fp32'), fields.get('quantization.embedding_quantize', 'fp32')
     backend = 'xnnpack' if 'backend.xnnpack.enabled' in fields else 'portable'
-    if set(fields) - TAKEN or family not in ('llama3_2', 'smollm2') or 'model.use_kv_cache' not in fields:
+    if set(fields) - TAKEN or not stock_models.is_llama(model) or 'model.use_kv_cache' not in fields:
         return None
     if qmode not in ('fp32', '8da4w') or embedding not in ('fp32', '8,0') or fields.get('quantization.group_size', 32) not in (32, 64, 128):
         return None

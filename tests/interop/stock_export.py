@@ -18,17 +18,11 @@ STORIES3 = (1, 2, 4)  # the layers kept
 VERSION = '1.5.1'     # of the package that tools/interop_env installs
 
 
-def model_class(model):
-    if model in stock_models.RANDOM:
-        return stock_models.RANDOM[model][0]
-    return 'smollm2' if model == 'smollm2' else 'stories110m'
-
-
 def checkpoint(folder, model, args):
     """FOLDER/in/MODEL: model.pth, params.json, the adapter, the map of a pruned vocabulary, and the model as Hugging Face keeps it."""
     import torch
     place = os.path.join(folder, 'in', model)
-    if os.path.exists(os.path.join(place, 'done')):
+    if same_note(os.path.join(place, 'done'), stock_models.args(model)):
         return place
     os.makedirs(place, exist_ok=True)
     if model in stock_models.RANDOM:
@@ -43,9 +37,9 @@ def checkpoint(folder, model, args):
         stock_models.save_adapter(place, weights, params['n_layers'])
         kept = stock_models.kept_ids(params['vocab_size'])
         json.dump({str(i): old for i, old in enumerate(kept)}, open(os.path.join(place, 'kept.json'), 'w'))
-    if model == 'stories3' or model_class(model) in ('llama3_2', 'smollm2') and model != 'smollm2':
+    if stock_models.is_llama(model) and model not in ('stories', 'smollm2'):  # those have checkpoints of their own
         stock_models.save_hugging_face(os.path.join(place, 'hf'), weights, params)
-    open(os.path.join(place, 'done'), 'w').close()
+    json.dump(stock_models.args(model), open(os.path.join(place, 'done'), 'w'))
     return place
 
 
@@ -73,7 +67,7 @@ def config_of(name, folder, place):
     import executorch.extension.llm.export.config.llm_config as schema
     model, recipe = RECIPES[name]
     config = schema.LlmConfig()
-    fields = {'base.model_class': schema.ModelType(model_class(model)), 'base.checkpoint': os.path.join(place, 'model.pth'),
+    fields = {'base.model_class': schema.ModelType(stock_models.model_class(model)), 'base.checkpoint': os.path.join(place, 'model.pth'),
               'base.params': os.path.join(place, 'params.json'), 'base.metadata': '{"get_bos_id": 1, "get_eos_ids": [2]}',
               'export.output_dir': folder, 'export.output_name': name, **recipe}
     for key, value in fields.items():
@@ -87,14 +81,29 @@ def config_of(name, folder, place):
     return config
 
 
+def recipe(name):
+    model, fields = RECIPES[name]
+    return {'stock': VERSION, 'model': model, 'args': stock_models.args(model), 'fields': fields}
+
+
+def same_note(path, note, *extra):
+    """Whether the file holds `note`, and perhaps more by the names `extra`."""
+    try:
+        found = json.load(open(path))
+    except (OSError, ValueError):
+        return False
+    for key in extra:
+        found.pop(key, None)
+    return found == json.loads(json.dumps(note))
+
+
 def recorded(folder, name):
     """What FOLDER knows of a recipe: None if it was not tried as it stands now."""
-    try:
-        note = json.load(open(os.path.join(folder, name + '.json')))
-    except (OSError, ValueError):
+    path = os.path.join(folder, name + '.json')
+    if not same_note(path, recipe(name), 'refused'):
         return None
-    same = note['stock'] == VERSION and (note['model'], note['fields']) == RECIPES[name]
-    return note if same and ('refused' in note or os.path.exists(os.path.join(folder, name + '.pte'))) else None
+    note = json.load(open(path))
+    return note if 'refused' in note or os.path.exists(os.path.join(folder, name + '.pte')) else None
 
 
 @contextlib.contextmanager
@@ -118,7 +127,7 @@ def output_to(path):
 
 def make(folder, name, args):
     print('wick: the stock exporter makes %s' % name, file=sys.stderr, flush=True)
-    note = {'stock': VERSION, 'model': RECIPES[name][0], 'fields': RECIPES[name][1]}
+    note = recipe(name)
     place = checkpoint(folder, RECIPES[name][0], args)
     with output_to(os.path.join(folder, name + '.log')):
         import torch

@@ -44,6 +44,20 @@ RANDOM = {
 SMOLLM2 = dict(LLAMA, dim=576, n_layers=30, n_heads=9, n_kv_heads=3, vocab_size=49152, hidden_dim=1536, rope_theta=100000.0)
 
 
+def model_class(model):
+    return RANDOM[model][0] if model in RANDOM else 'smollm2' if model == 'smollm2' else 'stories110m'
+
+
+def args(model):
+    """ModelArgs of a random model; the others are what their files say."""
+    return RANDOM[model][1] if model in RANDOM else None
+
+
+def is_llama(model):
+    """Of Llama's shape, which Wick's exporter has."""
+    return model_class(model) in ('stories110m', 'llama3_2', 'smollm2')
+
+
 def stories(path, keep=None):
     """llama2.c file -> state dict, ModelArgs; of the layers `keep` alone."""
     import numpy as np
@@ -95,14 +109,14 @@ def smollm2(path):
 def random(name):
     """Weights of the size that training leaves: outputs of order one, norms near one, biases that matter. The output layer is tied."""
     import torch
-    args = RANDOM[name][1]
+    shape = args(name)
     source = torch.Generator().manual_seed(sum(map(ord, name)))
-    dim, ffn, vocab, n_head, n_kv = (args[k] for k in ('dim', 'hidden_dim', 'vocab_size', 'n_heads', 'n_kv_heads'))
-    d_head = args.get('head_dim', dim // n_head)
+    dim, ffn, vocab, n_head, n_kv = (shape[k] for k in ('dim', 'hidden_dim', 'vocab_size', 'n_heads', 'n_kv_heads'))
+    d_head = shape.get('head_dim', dim // n_head)
     weights = {}
 
-    def normal(key, *shape, scale, mean=0.0):
-        weights[key] = mean + scale * torch.randn(*shape, generator=source)
+    def normal(key, *size, scale, mean=0.0):
+        weights[key] = mean + scale * torch.randn(*size, generator=source)
 
     def linear(key, n, k):
         normal(key + '.weight', n, k, scale=1.2 / k ** 0.5)
@@ -112,25 +126,25 @@ def random(name):
 
     normal('tok_embeddings.weight', vocab, dim, scale=0.2)
     norm('norm', dim)
-    for i in range(args['n_layers']):
+    for i in range(shape['n_layers']):
         layer = 'layers.%d.' % i
         norm(layer + 'attention_norm', dim)
         norm(layer + 'ffn_norm', dim)
-        if args.get('layer_types', ['full_attention'] * (i + 1))[i] == 'conv':
+        if shape.get('layer_types', ['full_attention'] * (i + 1))[i] == 'conv':
             for part in ('B_proj', 'C_proj', 'x_proj', 'out_proj'):
                 linear(layer + 'conv.' + part, dim, dim)
             normal(layer + 'conv.conv.weight', dim, 1, 3, scale=0.6)
         else:
             for part, n, k in (('wq', n_head * d_head, dim), ('wk', n_kv * d_head, dim), ('wv', n_kv * d_head, dim), ('wo', dim, n_head * d_head)):
                 linear(layer + 'attention.' + part, n, k)
-                if args.get('attention_qkv_bias') and part != 'wo':
+                if shape.get('attention_qkv_bias') and part != 'wo':
                     normal(layer + 'attention.%s.bias' % part, n, scale=0.3)
-            for part in ('q_norm_fn', 'k_norm_fn') if args.get('use_qk_norm') else ():
+            for part in ('q_norm_fn', 'k_norm_fn') if shape.get('use_qk_norm') else ():
                 norm(layer + 'attention.' + part, d_head)
         for part, n, k in (('w1', ffn, dim), ('w2', dim, ffn), ('w3', ffn, dim)):
             linear(layer + 'feed_forward.' + part, n, k)
     weights['output.weight'] = weights['tok_embeddings.weight']
-    return weights, args
+    return weights, shape
 
 
 def save_adapter(folder, weights, n_layer):
@@ -154,10 +168,10 @@ def kept_ids(vocab):
     return [i for i in range(vocab) if i < 3 or i % 4 != 3]
 
 
-def save_hugging_face(folder, weights, args):
+def save_hugging_face(folder, weights, shape):
     """The same model as Wick's exporter reads it. Hugging Face turns halves of a head where Meta turns neighbours: q and k rows move."""
     from safetensors.torch import save_file
-    d_head = args.get('head_dim', args['dim'] // args['n_heads'])
+    d_head = shape.get('head_dim', shape['dim'] // shape['n_heads'])
 
     def halves(w):
         return w.reshape(-1, d_head // 2, 2, w.shape[-1]).transpose(1, 2).reshape(w.shape)
@@ -170,12 +184,12 @@ def save_hugging_face(folder, weights, args):
         if key.startswith('layers.'):
             _, i, name = key[:-len('.weight')].split('.', 2)
             out['model.layers.%s.%s.weight' % (i, part[name])] = (halves(w) if name in ('attention.wq', 'attention.wk') else w).contiguous()
-    config = {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'hidden_size': args['dim'], 'intermediate_size': args['hidden_dim'],
-              'num_hidden_layers': args['n_layers'], 'num_attention_heads': args['n_heads'], 'num_key_value_heads': args['n_kv_heads'],
-              'head_dim': d_head, 'vocab_size': args['vocab_size'], 'rms_norm_eps': args['norm_eps'], 'rope_theta': args['rope_theta'],
-              'hidden_act': {'silu': 'silu', 'gelu_approx': 'gelu_pytorch_tanh'}[args.get('act_fn', 'silu')], 'max_position_embeddings': 131072,
+    config = {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'hidden_size': shape['dim'], 'intermediate_size': shape['hidden_dim'],
+              'num_hidden_layers': shape['n_layers'], 'num_attention_heads': shape['n_heads'], 'num_key_value_heads': shape['n_kv_heads'],
+              'head_dim': d_head, 'vocab_size': shape['vocab_size'], 'rms_norm_eps': shape['norm_eps'], 'rope_theta': shape['rope_theta'],
+              'hidden_act': {'silu': 'silu', 'gelu_approx': 'gelu_pytorch_tanh'}[shape.get('act_fn', 'silu')], 'max_position_embeddings': 131072,
               'tie_word_embeddings': True, 'torch_dtype': 'float32', 'bos_token_id': 1, 'eos_token_id': 2}
-    if args.get('use_scaled_rope'):
+    if shape.get('use_scaled_rope'):
         config['rope_scaling'] = {'rope_type': 'llama3', 'factor': 32.0, 'low_freq_factor': 1.0, 'high_freq_factor': 4.0,
                                   'original_max_position_embeddings': 8192}
     os.makedirs(folder, exist_ok=True)
