@@ -30,7 +30,7 @@ check: test       ## test, then everything again under AddressSanitizer and Unde
 	$(CMAKE) --build $(BUILD)-asan -j $(JOBS)
 	cd $(BUILD)-asan && ctest --output-on-failure -j $(JOBS)
 
-interop: all      ## compare with the stock runtime and exporter (downloads PyTorch: about 3 GB, once)
+interop: all      ## compare with the stock runtime and exporter (once: 3 GB of PyTorch, an hour of stock exports)
 	@tools/interop $(BUILD) $(DATA)
 
 fuzz-text: all    ## a million random texts and every character against the tokenizers' references (TOKENIZERS=folder: real ones too)
