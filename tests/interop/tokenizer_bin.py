@@ -56,7 +56,7 @@ def main():
             same = open(ours, "rb").read() == open(theirs, "rb").read()
             print(f"{'ok  ' if same else 'FAIL'} {path}: {os.path.getsize(theirs)} bytes")
             n, bad = n + 1, bad + (not same)
-    print(f"{n} models, {bad} differ")
+    print(f"{n - bad} passed, {bad} failed")
     return 1 if bad else 0
 
 
