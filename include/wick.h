@@ -192,7 +192,7 @@ wick_status wick_session_load(wick_session *session, const char *path, wick_erro
 
 typedef struct wick_tokenizer wick_tokenizer;
 
-/* A tokenizer.json, SentencePiece .model, .tiktoken, llama2.c .bin, a GGUF or a folder that holds one of them: the kind is
+/* A tokenizer.json, SentencePiece .model, .tiktoken, tekken.json, llama2.c .bin, a GGUF or a folder that holds one of them: the kind is
  * found by content. (The tokenizer of a `.pte`: wick_tokenizer_from_model.) */
 wick_status wick_tokenizer_open(const char *path, wick_tokenizer **out, wick_error *err);
 /* The tokenizer inside a model; WICK_ENOTFOUND if it carries none. */

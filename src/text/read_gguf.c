@@ -1,5 +1,5 @@
 /* The tokenizer in a GGUF's metadata (tokenizer.ggml.*). Kinds: "gpt2" (byte-level BPE with a named pre-tokenizer), "llama"
- * (SentencePiece BPE), "t5" (SentencePiece Unigram). */
+ * (SentencePiece BPE), "t5" (SentencePiece Unigram), "bert" (WordPiece). */
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/table.h"
@@ -135,7 +135,9 @@ static const named_pre pres[] = {
     {"glm4", WICK_SPLITTER_P3, false, false, false, false},      {"chatglm-bpe", WICK_SPLITTER_P3, false, false, false, false},
     {"qwen2", WICK_SPLITTER_QWEN, false, true, false, false},    {"deepseek-r1-qwen", WICK_SPLITTER_QWEN, false, true, false, false},
     {"qwen35", WICK_SPLITTER_QWEN35, false, true, false, false}, {"gpt-4o", WICK_SPLITTER_O200K, false, false, false, false},
-    {"llama4", WICK_SPLITTER_O200K, false, false, false, true},
+    {"llama4", WICK_SPLITTER_O200K, false, false, false, true},  {"tekken", WICK_SPLITTER_TEKKEN, false, false, true, true},
+    {"dbrx", WICK_SPLITTER_P3, false, false, true, false},       {"phi-2", WICK_SPLITTER_GPT2, false, false, false, false},
+    {"mpt", WICK_SPLITTER_GPT2, false, true, false, false},      {"olmo", WICK_SPLITTER_GPT2, false, true, false, false},
 };
 
 static wick_status read_byte_level(gguf_reader *r) {
@@ -195,6 +197,54 @@ static wick_status read_pieces(gguf_reader *r, bool unigram) {
     return status;
 }
 
+/* ---- WordPiece: llama.cpp keeps U+2581 before pieces that begin a word, and nothing where WordPiece has ## */
+
+static wick_status restore_piece(wick_tok_spec *s, size_t id, bool *cased, wick_error *err) {
+    wick_spec_token t = s->tokens[id];
+    const char *text = s->pool.data + t.at;
+    bool bracketed = t.size > 1 && text[0] == '[' && text[t.size - 1] == ']', first = t.size >= 3 && !memcmp(text, "\xe2\x96\x81", 3);
+    if (bracketed || t.flags & WICK_TOKEN_CONTROL) return WICK_OK;
+    for (size_t i = 0; i < t.size; i++) *cased = *cased || (text[i] >= 'A' && text[i] <= 'Z');
+    wick_strbuf piece = {0};
+    if (!first) wick_strbuf_puts(&piece, "##");
+    wick_strbuf_add(&piece, text + (first ? 3 : 0), t.size - (first ? 3 : 0));
+    wick_status status = piece.failed ? wick_fail_nomem(err) : wick_spec_token_set(s, id, piece.data, piece.size, t.flags, t.score, err);
+    wick_strbuf_release(&piece);
+    return status;
+}
+
+/* BERT's pipeline. The metadata do not say whether capitals count: they do if some piece has one. */
+static wick_status bert_steps(wick_tok_spec *s, bool cased, wick_error *err) {
+    const wick_bytes none = {0}, mark = {(const uint8_t *)"##", 2};
+    uint32_t flags = WICK_OP_CLEAN | WICK_OP_CHINESE | (cased ? 0 : WICK_OP_ACCENTS | WICK_OP_LOWER);
+    s->config.prefix_size = (uint32_t)mark.size;
+    WICK_TRY(wick_spec_string(s, mark.data, mark.size, &s->config.prefix_at, err));
+    WICK_TRY(wick_spec_op(s, WICK_STAGE_NORMALIZE, (wick_tok_op){.kind = WICK_NORM_BERT, .flags = flags}, none, none, err));
+    WICK_TRY(wick_spec_op(s, WICK_STAGE_PRE, (wick_tok_op){.kind = WICK_PRE_BERT}, none, none, err));
+    return wick_spec_op(s, WICK_STAGE_DECODE, (wick_tok_op){.kind = WICK_DEC_WORDPIECE, .flags = WICK_OP_CLEAN}, mark, none, err);
+}
+
+static wick_status read_word_pieces(gguf_reader *r) {
+    wick_tok_config *c = &r->s->config;
+    int32_t unk, first, last;
+    bool cased = false;
+    c->model = WICK_TOK_WORDPIECE;
+    c->max_chars = 100;
+    WICK_TRY(id_of(r, "tokenizer.ggml.unknown_token_id", &unk));
+    WICK_TRY(id_of(r, "tokenizer.ggml.cls_token_id", &first));
+    WICK_TRY(id_of(r, "tokenizer.ggml.seperator_token_id", &last)); /* spelled so by the converter */
+    if (last < 0) WICK_TRY(id_of(r, "tokenizer.ggml.separator_token_id", &last));
+    if (unk >= 0) c->unk_id = (uint32_t)unk;
+    if (first >= 0) c->bos_id = first;
+    if (last >= 0) c->eos_id = last;
+    for (size_t id = 0; id < r->s->n_token; id++) WICK_TRY(restore_piece(r->s, id, &cased, r->err));
+    WICK_TRY(add_specials(r));
+    WICK_TRY(bert_steps(r->s, cased, r->err));
+    if (flag_of(r, "tokenizer.ggml.add_bos_token", true) && c->bos_id >= 0) WICK_TRY(wick_spec_around(r->s, false, c->bos_id, r->err));
+    if (flag_of(r, "tokenizer.ggml.add_eos_token", true) && c->eos_id >= 0) WICK_TRY(wick_spec_around(r->s, true, c->eos_id, r->err));
+    return WICK_OK;
+}
+
 /* ---- */
 
 wick_status wick_read_gguf_tokenizer(const wick_container *c, wick_tok_spec *s, wick_error *err) {
@@ -210,6 +260,8 @@ wick_status wick_read_gguf_tokenizer(const wick_container *c, wick_tok_spec *s, 
         status = read_pieces(&r, false);
     else if (is(model, "t5"))
         status = read_pieces(&r, true);
+    else if (is(model, "bert"))
+        status = read_word_pieces(&r);
     else
         status = wick_fail(err, WICK_EUNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", which Wick does not know",
                            (int)(model.size < 60 ? model.size : 60), model.data ? (const char *)model.data : "");

@@ -259,6 +259,10 @@ wick_status wick_read_tokenizer_json(wick_bytes data, wick_tok_spec *s, wick_err
     json_reader r = {.s = s, .err = err};
     wick_status status = WICK_OK;
     WICK_CHECK_GOTO(wick_json_load(data, &root, err));
+    if (wick_json_is_tekken(root)) {
+        status = wick_read_tekken(root, s, err);
+        goto out;
+    }
     WICK_CHECK_GOTO(read_model(&r, json_object_get(root, "model")));
     WICK_CHECK_GOTO(read_added(&r, json_object_get(root, "added_tokens")));
     WICK_CHECK_GOTO(wick_json_stages(root, s, err));

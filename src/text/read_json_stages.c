@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "text/read_json.h"
+#include "text/tok_base64.h"
 
 #include <string.h>
 
@@ -52,38 +53,18 @@ static wick_status replace_step(stage_reader *r, const json_t *j, int stage, uin
 
 /* ---- normalizers */
 
-static wick_status base64(stage_reader *r, wick_bytes in, uint8_t **out, size_t *size) {
-    uint8_t *b = wick_alloc(in.size / 4 * 3 + 3);
-    if (!b) return wick_fail_nomem(r->err);
-    uint32_t acc = 0, bits = 0;
-    *size = 0;
-    for (size_t i = 0; i < in.size && in.data[i] != '='; i++) {
-        int c = in.data[i];
-        int v = c >= 'A' && c <= 'Z'   ? c - 'A'
-                : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                : c >= '0' && c <= '9' ? c - '0' + 52
-                : c == '+'             ? 62
-                : c == '/'             ? 63
-                                       : -1;
-        if (v < 0) {
-            wick_free(b);
-            return wick_fail(r->err, WICK_EFORMAT, "precompiled_charsmap is not base64");
-        }
-        acc = acc << 6 | (uint32_t)v;
-        bits += 6;
-        if (bits >= 8) b[(*size)++] = (uint8_t)(acc >> (bits -= 8));
-    }
-    *out = b;
-    return WICK_OK;
-}
-
 static wick_status precompiled_step(stage_reader *r, const json_t *j) {
-    uint8_t *map = NULL;
-    size_t size = 0;
-    WICK_TRY(base64(r, wick_json_text(json_object_get(j, "precompiled_charsmap")), &map, &size));
-    wick_status status = wick_spec_op(r->s, WICK_STAGE_NORMALIZE, (wick_tok_op){.kind = WICK_NORM_PRECOMPILED}, (wick_bytes){map, size},
-                                      (wick_bytes){0}, r->err);
-    wick_free(map);
+    wick_bytes text = wick_json_text(json_object_get(j, "precompiled_charsmap"));
+    wick_strbuf map = {0};
+    wick_status status = WICK_OK;
+    if (text.size && wick_base64_add(text.data, text.data + text.size, &map) != text.data + text.size)
+        status = wick_fail(r->err, WICK_EFORMAT, "precompiled_charsmap is not base64");
+    else if (map.failed)
+        status = wick_fail_nomem(r->err);
+    else
+        status = wick_spec_op(r->s, WICK_STAGE_NORMALIZE, (wick_tok_op){.kind = WICK_NORM_PRECOMPILED},
+                              (wick_bytes){(const uint8_t *)map.data, map.size}, (wick_bytes){0}, r->err);
+    wick_strbuf_release(&map);
     return status;
 }
 

@@ -3,19 +3,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "text/read_json.h"
+#include "text/tok_base64.h"
 #include "text/tok_split.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static int base64_digit(int c) {
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
 
 typedef struct line_reader {
     const uint8_t *p, *end;
@@ -24,14 +16,9 @@ typedef struct line_reader {
 
 /* One line: its bytes and rank. */
 static wick_status read_line(line_reader *l, wick_strbuf *bytes, uint64_t *rank, wick_error *err) {
-    uint32_t acc = 0, bits = 0;
     wick_strbuf_reset(bytes);
     l->number++;
-    for (int v; l->p < l->end && (v = base64_digit(*l->p)) >= 0; l->p++) {
-        acc = acc << 6 | (uint32_t)v;
-        if ((bits += 6) >= 8) wick_strbuf_putc(bytes, (char)(acc >> (bits -= 8)));
-    }
-    while (l->p < l->end && *l->p == '=') l->p++;
+    l->p = wick_base64_add(l->p, l->end, bytes);
     if (l->p == l->end || *l->p != ' ') return wick_fail(err, WICK_EFORMAT, "line %d is not base64, a space and a rank", l->number);
     const uint8_t *digits = ++l->p;
     for (*rank = 0; l->p < l->end && *l->p >= '0' && *l->p <= '9' && l->p - digits < 12; l->p++)

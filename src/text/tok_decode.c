@@ -258,6 +258,13 @@ static bool wanted(const wick_tokenizer *t, int32_t id, bool skip_special) {
     return !(skip_special && t->token_flags[id] & WICK_TOKEN_SPECIAL);
 }
 
+bool wick_decodes_apart(const wick_tokenizer *t, int32_t id) {
+    return t->config.flags & WICK_TOK_DECODE_APART && id >= 0 && (uint32_t)id < t->config.n_token &&
+           t->token_flags[id] & WICK_TOKEN_SPECIAL;
+}
+
+static void put_bytes(const wick_pieces *p, wick_strbuf *out) { wick_put_lossy(out, p->text.data ? p->text.data : "", p->text.size); }
+
 wick_status wick_decode_into(const wick_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, wick_pieces work[2],
                              wick_strbuf *out, wick_error *err) {
     uint32_t n_op = t->n_op[WICK_STAGE_DECODE];
@@ -275,14 +282,20 @@ wick_status wick_decode_into(const wick_tokenizer *t, const int32_t *ids, size_t
     }
     bool bytes = t->config.flags & WICK_TOK_BYTE_DOMAIN;
     for (size_t i = 0; i < n; i++) {
-        if (!wanted(t, ids[i], skip_special)) continue;
+        if (!wanted(t, ids[i], skip_special)) {
+            if (wick_decodes_apart(t, ids[i])) {
+                put_bytes(&work[0], out);
+                reset(&work[0]);
+            }
+            continue;
+        }
         wick_bytes p = wick_tok_text(t, (uint32_t)ids[i]);
         wick_strbuf_add(&work[0].text, p.data, p.size);
         if (!bytes && !end_piece(&work[0])) return wick_fail_nomem(err);
     }
     if (work[0].text.failed) return wick_fail_nomem(err);
     if (bytes) {
-        wick_put_lossy(out, work[0].text.data ? work[0].text.data : "", work[0].text.size);
+        put_bytes(&work[0], out);
         return out->failed ? wick_fail_nomem(err) : WICK_OK;
     }
     for (uint32_t i = 0; i < n_op; i++) WICK_TRY(run_decoder(t, i, &work[i & 1], &work[~i & 1], err));

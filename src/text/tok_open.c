@@ -65,6 +65,14 @@ static wick_status read_gguf_file(const char *path, wick_tok_spec *s, wick_error
     return status;
 }
 
+static wick_status read_gguf_memory(wick_bytes data, wick_tok_spec *s, wick_error *err) {
+    wick_container *c;
+    WICK_TRY(wick_container_open_memory(data, "GGUF", &c, err));
+    wick_status status = wick_read_gguf_tokenizer(c, s, err);
+    wick_container_close(c);
+    return status;
+}
+
 static wick_status read_file(const char *path, wick_bytes data, wick_tok_spec *s, wick_error *err) {
     if (starts(data, "GGUF", 4)) return read_gguf_file(path, s, err);
     if (first_char(data) == '{') return read_json_file(path, data, s, err);
@@ -125,8 +133,7 @@ wick_status wick_tokenizer_from_memory(const void *data, size_t size, wick_token
     *out = NULL;
     wick_spec_init(&s);
     wick_bytes d = {data, size};
-    wick_status status =
-        starts(d, "GGUF", 4) ? wick_fail(err, WICK_EUNSUPPORTED, "a GGUF is opened from its file") : read_file(NULL, d, &s, err);
+    wick_status status = starts(d, "GGUF", 4) ? read_gguf_memory(d, &s, err) : read_file(NULL, d, &s, err);
     if (status == WICK_OK) status = wick_spec_open(&s, out, err);
     wick_spec_release(&s);
     return status;

@@ -68,7 +68,7 @@ wick_status wick_read_tokenizer_config(wick_bytes data, wick_tok_spec *s, wick_e
 
 /* A file of any kind but a compiled one. */
 wick_status wick_spec_read_file(const char *path, wick_tok_spec *s, wick_error *err);
-/* Any kind but GGUF, from memory: for tests and fuzzers. */
+/* The same from memory: for tests and fuzzers. */
 wick_status wick_tokenizer_from_memory(const void *data, size_t size, wick_tokenizer **out, wick_error *err);
 
 #endif

@@ -9,7 +9,8 @@ typedef struct rule {
     bool fold;         /* contractions in any case; U+017F counts as s */
     bool any_lead;     /* a word may begin with one character that is no letter, number or newline; else with one space */
     bool mark_letters; /* marks belong to words, and not to punctuation */
-    bool cased;        /* o200k: capitals, then small letters, then a contraction */
+    bool cased;        /* o200k, tekken: capitals, then small letters */
+    bool tails;        /* o200k: a contraction after them */
     int digits;        /* longest group of numbers; 0: any, with a leading space */
     bool slash;        /* punctuation also takes / after it */
     bool newlines;     /* punctuation takes the newlines after it; newlines end a run of white space */
@@ -71,7 +72,7 @@ static inline size_t small_word(const char *s, size_t at, size_t n) {
     return end > i ? end : back;
 }
 
-static inline size_t cased_word(const char *s, size_t at, size_t n) {
+static inline size_t cased_word(const char *s, size_t at, size_t n, bool tails) {
     size_t size, end = 0;
     unsigned c = class_at(s, at, n, &size);
     bool lead = !(c & (WICK_CH_NEWLINE | WICK_CH_LETTER | WICK_CH_NUMBER));
@@ -82,7 +83,7 @@ static inline size_t cased_word(const char *s, size_t at, size_t n) {
         if (i > at + size) end = run(s, i, n, B);
     }
     if (!end && c & A) end = run(s, run(s, at, n, A), n, B);
-    if (!end) return 0;
+    if (!end || !tails) return end;
     size_t tail = contraction(s, end, n, true);
     return tail ? tail : end;
 }
@@ -105,7 +106,7 @@ static inline size_t match(const char *s, size_t at, size_t n, const rule *r) {
     size_t size, end;
     unsigned c = class_at(s, at, n, &size);
     if (s[at] == '\'' && !r->cased && (end = contraction(s, at, n, r->fold))) return end;
-    if ((end = r->cased ? cased_word(s, at, n) : plain_word(s, at, n, c, size, r))) return end;
+    if ((end = r->cased ? cased_word(s, at, n, r->tails) : plain_word(s, at, n, c, size, r))) return end;
     if (c & WICK_CH_NUMBER) return r->digits ? numbers(s, at, n, r->digits) : run(s, at, n, WICK_CH_NUMBER);
     size_t from = s[at] == ' ' ? at + 1 : at;
     if (!r->digits && from > at && (end = run(s, from, n, WICK_CH_NUMBER)) > from) return end;
@@ -130,22 +131,27 @@ static size_t qwen35(const char *s, size_t at, size_t n) {
     return match(s, at, n, &(const rule){.fold = true, .any_lead = true, .mark_letters = true, .digits = 1, .newlines = true});
 }
 static size_t o200k(const char *s, size_t at, size_t n) {
-    return match(s, at, n, &(const rule){.cased = true, .digits = 3, .slash = true, .newlines = true});
+    return match(s, at, n, &(const rule){.cased = true, .tails = true, .digits = 3, .slash = true, .newlines = true});
 }
 static size_t cl100k(const char *s, size_t at, size_t n) {
     return match(s, at, n, &(const rule){.fold = true, .any_lead = true, .digits = 3, .newlines = true, .end_run = true});
 }
 
+static size_t tekken(const char *s, size_t at, size_t n) {
+    return match(s, at, n, &(const rule){.cased = true, .digits = 1, .slash = true, .newlines = true});
+}
+
 wick_splitter_fn *wick_splitter_get(wick_splitter_kind kind) {
-    static wick_splitter_fn *const all[WICK_SPLITTER_N] = {NULL, gpt2, p3, qwen, qwen35, o200k, cl100k};
+    static wick_splitter_fn *const all[WICK_SPLITTER_N] = {NULL, gpt2, p3, qwen, qwen35, o200k, cl100k, tekken};
     return (unsigned)kind < WICK_SPLITTER_N ? all[kind] : NULL;
 }
 
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define SPACES       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define CASED(tail)                                                                                                                        \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" CONTRACTIONS "?|"                          \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" CONTRACTIONS "?|\\p{N}{1,3}|" tail
+#define CASED(tail, numbers)                                                                                                               \
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" tail "|"                                   \
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" tail "|" numbers                           \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES
 
 static const struct {
     wick_splitter_kind kind;
@@ -155,7 +161,8 @@ static const struct {
     {WICK_SPLITTER_P3, CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES},
     {WICK_SPLITTER_QWEN, CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES},
     {WICK_SPLITTER_QWEN35, CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES},
-    {WICK_SPLITTER_O200K, CASED(" ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES)},
+    {WICK_SPLITTER_O200K, CASED(CONTRACTIONS "?", "\\p{N}{1,3}")},
+    {WICK_SPLITTER_TEKKEN, CASED("", "\\p{N}")},
     {WICK_SPLITTER_CL100K, "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$|"
                            "\\s*[\\r\\n]|\\s+(?!\\S)|\\s"},
     /* other spellings of the same */

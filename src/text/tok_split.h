@@ -15,6 +15,7 @@ typedef enum wick_splitter_kind {
     WICK_SPLITTER_QWEN35,
     WICK_SPLITTER_O200K,
     WICK_SPLITTER_CL100K,
+    WICK_SPLITTER_TEKKEN,
     WICK_SPLITTER_N
 } wick_splitter_kind;
 

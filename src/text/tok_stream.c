@@ -58,6 +58,12 @@ static void push_bytes(wick_decoder *d, wick_bytes p) {
     d->pending.size -= whole;
 }
 
+/* An unfinished character that stays one. */
+static void put_pending(wick_decoder *d) {
+    wick_put_lossy(&d->out, d->pending.data ? d->pending.data : "", d->pending.size);
+    wick_strbuf_reset(&d->pending);
+}
+
 /* ---- windows */
 
 static bool is_byte(const wick_tokenizer *t, int32_t id) {
@@ -98,8 +104,11 @@ wick_status wick_decoder_push(wick_decoder *d, int32_t id, const char **text, si
     *text = "";
     *size = 0;
     if (id < 0 || (uint32_t)id >= t->config.n_token || !(t->token_flags[id] & WICK_TOKEN_PRESENT)) return WICK_OK;
-    if (d->skip_special && t->token_flags[id] & WICK_TOKEN_SPECIAL) return WICK_OK;
     wick_strbuf_reset(&d->out);
+    if (d->skip_special && t->token_flags[id] & WICK_TOKEN_SPECIAL) {
+        if (wick_decodes_apart(t, id)) put_pending(d);
+        return give(d, text, size, err);
+    }
     if (t->config.flags & WICK_TOK_BYTE_DOMAIN)
         push_bytes(d, wick_tok_text(t, (uint32_t)id));
     else if (t->config.flags & WICK_TOK_DECODE_JOIN) {
@@ -116,7 +125,7 @@ wick_status wick_decoder_finish(wick_decoder *d, const char **text, size_t *size
     wick_status status = WICK_OK;
     wick_strbuf_reset(&d->out);
     if (d->t->config.flags & WICK_TOK_BYTE_DOMAIN)
-        wick_put_lossy(&d->out, d->pending.data ? d->pending.data : "", d->pending.size);
+        put_pending(d);
     else if (d->n_window && !(d->t->config.flags & WICK_TOK_DECODE_JOIN)) {
         status = wick_decode_into(d->t, d->window, d->n_window, d->skip_special, d->work, &d->text, err);
         if (status == WICK_OK) status = flush_window(d, err);

@@ -49,6 +49,7 @@ enum {
     WICK_TOK_SENTENCEPIECE = 16, /* SentencePiece's own rules where they differ from Hugging Face's */
     WICK_TOK_SPACE_CUTS = 32,    /* text may be cut before each U+2581 that follows a character whose last byte is not in `joined` */
     WICK_TOK_DECODE_JOIN = 128,  /* no decoder in the file: tokens are joined with spaces */
+    WICK_TOK_DECODE_APART = 256, /* byte domain: no character is made of bytes on both sides of a special token */
 };
 
 typedef enum wick_tok_op_kind {

@@ -9,6 +9,7 @@ tables and is counted apart; any other difference is an error: exit status 1. Pa
 import argparse
 import base64
 import glob
+import itertools
 import json
 import os
 import random
@@ -53,8 +54,6 @@ class HuggingFace:
 
 
 class SentencePiece:
-    adds, marks = False, False
-
     def __init__(self, path):
         import sentencepiece
         self.t = sentencepiece.SentencePieceProcessor(model_file=path)
@@ -96,6 +95,41 @@ class Tiktoken:
         return list(self.special)[:20]
 
 
+class Tekken:
+    """tekken.json as mistral_common reads it: tiktoken on its ranks, special tokens before them, each run of ranks decoded by itself."""
+
+    def __init__(self, path):
+        import tiktoken
+        root = json.load(open(path, encoding="utf-8"))
+        config = root["config"]
+        self.first, self.n = config["default_num_special_tokens"], config["default_vocab_size"]
+        names = [t["token_str"] for t in root.get("special_tokens") or []] or TEKKEN_SPECIAL
+        self.names = names + [f"<SPECIAL_{i}>" for i in range(len(names), self.first)]
+        self.ranks = {base64.b64decode(t["token_bytes"]): t["rank"] for t in root["vocab"][:self.n - self.first]}
+        self.t = tiktoken.Encoding("reference", pat_str=config["pattern"], mergeable_ranks=self.ranks, special_tokens={})
+
+    def encode(self, text, special, add):
+        return [i + self.first for i in self.t.encode_ordinary(text)]
+
+    def decode(self, ids, skip):
+        parts = []
+        for is_special, run in itertools.groupby(ids, lambda i: i < self.first):
+            run = list(run)
+            parts.append("".join("" if skip else self.names[i] for i in run) if is_special
+                         else self.t.decode([i - self.first for i in run]))
+        return "".join(parts)
+
+    def pieces(self):
+        return (piece.decode("utf-8", "ignore") for piece in self.ranks)
+
+    def added(self):
+        return self.names[:20]
+
+
+TEKKEN_SPECIAL = ("<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad> "
+                  "[IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] [SUFFIX] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]").split()
+
+
 def llama3_special(n):
     first = ["begin_of_text", "end_of_text", "reserved_special_token_0", "reserved_special_token_1", "finetune_right_pad_id",
              "reserved_special_token_2", "start_header_id", "end_header_id", "eom_id", "eot_id", "python_tag"]
@@ -112,7 +146,6 @@ def tiktoken_of(path):
 
 
 def reference_of(path):
-    """The reference of a file, None where there is none."""
     name = os.path.basename(path)
     if name.startswith("l2c_"):  # the same pieces in llama2.c's form
         return SentencePiece(os.path.join(os.path.dirname(path), "spm_bpe_llama.model"))
@@ -120,9 +153,9 @@ def reference_of(path):
         return tiktoken_of(path)
     if path.endswith(".model"):
         return SentencePiece(path)
-    if path.endswith(".json") and not path.endswith(".tiktoken.json"):
-        return HuggingFace(path)
-    return None
+    if path.endswith(".gguf"):  # made of the same pieces
+        return HuggingFace(path[:-len("gguf")] + "json")
+    return Tekken(path) if name.startswith("tekken") else HuggingFace(path)
 
 
 # ---- texts
@@ -219,7 +252,7 @@ def compare_batch(build, path, name, reference, texts, rng, score):
     flags = isinstance(reference, HuggingFace)
     encodes, wants = [], []
     for text in texts:
-        special = not isinstance(reference, SentencePiece) and rng.random() < 0.6
+        special = not isinstance(reference, (SentencePiece, Tekken)) and rng.random() < 0.6
         add = flags and rng.random() < 0.5
         encodes.append({"text": text, "special": special, "add_special": add})
         wants.append(reference.encode(text, special, add))
@@ -305,8 +338,7 @@ def main():
     args = p.parse_args()
     folders = [os.path.join(DATA, "trained")] + ([args.tokenizers] if args.tokenizers else [])
     files = sorted(f for folder in folders for f in glob.glob(os.path.join(folder, "*")) if args.only in f)
-    files = [f for f in files if f.endswith((".json", ".model", ".tiktoken", ".bin")) and not f.endswith(".tiktoken.json")]
-    files = [f for f in files if not f.endswith(".bin") or os.path.basename(f).startswith("l2c_")]
+    files = [f for f in files if not f.endswith(".tiktoken.json")]
     score = Score()
     for f in files:
         compare(args.build, f, -(-args.count // len(files)), args.seed, score)

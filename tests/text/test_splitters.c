@@ -40,7 +40,7 @@ static void test_equal(void **state) {
         wick_regex *re;
         test_rng r = {(uint64_t)kind * 77 + 5};
         assert_int_equal(wick_splitter_of(pattern, strlen(pattern)), kind);
-        assert_ok(wick_regex_new(pattern, strlen(pattern), kind != WICK_SPLITTER_CL100K, &re, err));
+        assert_ok(wick_regex_new(pattern, strlen(pattern), kind < WICK_SPLITTER_CL100K, &re, err));
         for (long round = 0; round < rounds; round++) {
             char s[400];
             size_t n = 0, count = test_rng_below(&r, 40);
@@ -63,7 +63,7 @@ static void test_every_character(void **state) {
     for (int kind = 1; kind < WICK_SPLITTER_N; kind++) {
         const char *pattern = wick_splitter_pattern((wick_splitter_kind)kind);
         wick_regex *re;
-        assert_ok(wick_regex_new(pattern, strlen(pattern), kind != WICK_SPLITTER_CL100K, &re, err));
+        assert_ok(wick_regex_new(pattern, strlen(pattern), kind < WICK_SPLITTER_CL100K, &re, err));
         for (uint32_t cp = 0; cp < 0x11000; cp += cp < 0x3000 ? 1 : 7) {
             char s[16] = "a";
             if ((cp >= 0xd800 && cp < 0xe000) || newer_than_pcre2(cp)) continue;
