@@ -23,18 +23,25 @@ static wick_status make_folders(char *path, wick_error *err) {
     }
 }
 
-wick_status app_folder(app_folder_kind kind, char **path, wick_error *err) {
-    const char *given = getenv(kind == APP_FOLDER_DATA ? "XDG_DATA_HOME" : "XDG_STATE_HOME"), *home = getenv("HOME");
+wick_status app_folder_path(app_folder_kind kind, char **path, wick_error *err) {
+    const char *given = getenv(kind == APP_FOLDER_STATE ? "XDG_STATE_HOME" : "XDG_DATA_HOME"), *home = getenv("HOME");
+    const char *models = kind == APP_FOLDER_MODELS ? getenv("WICK_MODELS") : NULL, *below = kind == APP_FOLDER_MODELS ? "/models" : "";
     wick_strbuf b = {0};
     *path = NULL;
-    if (given && given[0] == '/') /* the specification: relative paths are to be ignored */
-        wick_strbuf_printf(&b, "%s/wick", given);
+    if (models && models[0])
+        wick_strbuf_puts(&b, models);
+    else if (given && given[0] == '/') /* the specification: relative paths are to be ignored */
+        wick_strbuf_printf(&b, "%s/wick%s", given, below);
     else if (home && home[0] == '/')
-        wick_strbuf_printf(&b, "%s/.local/%s/wick", home, kind == APP_FOLDER_DATA ? "share" : "state");
+        wick_strbuf_printf(&b, "%s/.local/%s/wick%s", home, kind == APP_FOLDER_STATE ? "state" : "share", below);
     else
         return wick_fail(err, WICK_ENOTFOUND, "HOME is not set: there is no folder to keep anything in");
     *path = wick_strbuf_take(&b, NULL);
-    if (!*path) return wick_fail_nomem(err);
+    return *path ? WICK_OK : wick_fail_nomem(err);
+}
+
+wick_status app_folder(app_folder_kind kind, char **path, wick_error *err) {
+    WICK_TRY(app_folder_path(kind, path, err));
     wick_status status = make_folders(*path, err);
     if (status != WICK_OK) {
         wick_free(*path);

@@ -8,11 +8,14 @@
 typedef struct app_progress {
     const char *label;
     double started, shown; /* seconds */
+    double first;          /* what the first update found done already: it counts for the part, not for the speed */
     int last_tenth;
-    bool terminal, drawn;
+    bool bytes; /* it is bytes that are counted: amounts and speed are told */
+    bool terminal, drawn, updated;
 } app_progress;
 
 void app_progress_begin(app_progress *p, const char *label);
+void app_progress_begin_bytes(app_progress *p, const char *label);
 /* A wick_progress_fn over app_progress; false once the user has pressed Ctrl-C. */
 bool app_progress_update(void *progress, double done, double total);
 void app_progress_end(app_progress *p);
