@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const app_verb *const app_verbs[] = {&app_verb_export,   &app_verb_run, &app_verb_chat, &app_verb_inspect, &app_verb_tokenize,
+const app_verb *const app_verbs[] = {&app_verb_pull,     &app_verb_run,        &app_verb_chat,    &app_verb_list,
+                                     &app_verb_rm,       &app_verb_export,     &app_verb_inspect, &app_verb_tokenize,
                                      &app_verb_template, NULL};
 
 static int usage(FILE *f, int status) {

@@ -49,6 +49,7 @@ int app_usage_error(const app_verb *verb, const char *format, ...) __attribute__
 int app_fail(const app_verb *verb, const char *message);
 
 extern const app_verb app_verb_export, app_verb_run, app_verb_chat, app_verb_inspect, app_verb_tokenize, app_verb_template;
+extern const app_verb app_verb_pull, app_verb_list, app_verb_rm;
 extern const app_verb *const app_verbs[]; /* NULL-terminated */
 
 #endif

@@ -1,5 +1,7 @@
 #include "run_options.h"
 
+#include "store.h"
+
 #include "base/os.h"
 
 #include <errno.h>
@@ -122,7 +124,8 @@ static size_t sampling_options(run_options *o, app_option *table) {
 size_t run_common_options(run_options *o, app_option *table) {
     *o = (run_options){.plan = "auto", .kv_dtype = "f16", .seed = -1, .n_bos = -1, .n_eos = -1};
     const app_option options[] = {
-        {"model_path", 'm', "model", APP_PATH, &o->model, "FILE", APP_ANY, "the .pte to run (or the first argument)"},
+        {"model_path", 'm', "model", APP_PATH, &o->model, "MODEL", APP_ANY,
+         "the .pte to run, or a pulled model's name (or the first argument)"},
         {"tokenizer_path", 0, "tokenizer", APP_PATH, &o->tokenizer, "FILE", APP_ANY,
          "tokenizer (default: the model's own, else one beside it)"},
         {"system", 0, NULL, APP_TEXT, &o->system, "TEXT", APP_ANY, "system message of the chat format"},
@@ -139,9 +142,9 @@ size_t run_common_options(run_options *o, app_option *table) {
          "never say this text: choose otherwise where it begins (may be repeated)"},
         {"ctx", 'c', "context", APP_INT, &o->context, "N", 0, 1 << 24, "tokens of context (default: what the program was made for)"},
         {"threads", 'j', "cpu_threads", APP_INT, &o->threads, "N", -1, 256, "threads (default: the cores this process may use)"},
-        {"cpu", 0, NULL, APP_TEXT, &o->cpu, "LEVEL", APP_ANY, "highest instruction set: reference, avx2, avx512vnni (default: the best)"},
+        {"cpu", 0, NULL, APP_TEXT, &o->cpu, "reference|avx2|avx512vnni", APP_ANY, "highest instruction set (default: the best)"},
         {"kv_dtype", 0, NULL, APP_TEXT, &o->kv_dtype, "f16|f32", APP_ANY, "type of the KV cache (default f16)"},
-        {"plan", 0, NULL, APP_TEXT, &o->plan, "PLAN", APP_ANY, "auto, raised (all or nothing), mixed, vm (op by op)"},
+        {"plan", 0, NULL, APP_TEXT, &o->plan, "auto|raised|mixed|vm", APP_ANY, "raised: all or nothing; vm: op by op (default auto)"},
         {"prefill_chunk", 0, NULL, APP_INT, &o->prefill_chunk, "N", 0, 1 << 24, "most tokens per step of the prompt; changes no result"},
         {"method_name", 0, NULL, APP_TEXT, &o->method, "NAME", APP_ANY, "method to run (default forward)"},
         {"data_paths", 0, "data_path", APP_TEXT, &o->data_paths, "A,B", APP_ANY, "external weights (.ptd)"},
@@ -206,7 +209,7 @@ int32_t *run_parse_ids(const app_verb *verb, const char *name, const char *text,
     return ids;
 }
 
-wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths) {
+static wick_model_options model_options(const run_options *o, const char **paths, size_t max_paths) {
     wick_model_options m = wick_model_options_default();
     m.plan = strcmp(o->plan, "raised") == 0  ? WICK_PLAN_RAISED
              : strcmp(o->plan, "vm") == 0    ? WICK_PLAN_VM
@@ -221,6 +224,13 @@ wick_model_options run_model_options(const run_options *o, const char **paths, s
         paths[m.n_data_paths++] = p;
     m.data_paths = paths;
     return m;
+}
+
+wick_status run_open_model(run_options *o, wick_model **out, wick_error *err) {
+    const char *paths[64];
+    WICK_TRY(store_resolve_option(&o->model, err));
+    wick_model_options m = model_options(o, paths, 64);
+    return wick_model_open(o->model, &m, out, err);
 }
 
 wick_session_options run_session_options(const run_options *o) {

@@ -34,10 +34,12 @@ bool run_options_parse(const app_verb *verb, int argc, char **argv, run_options 
 /* "1,403,407" to ids; NULL and a complaint on stderr if it is not that. To be freed. */
 int32_t *run_parse_ids(const app_verb *verb, const char *name, const char *text, size_t *n);
 
+/* Opens the model; o->model may be a stored model's name (store.h), and is its path afterwards (it lives until exit). */
+wick_status run_open_model(run_options *o, wick_model **out, wick_error *err);
+
 /* The tokenizer: given, or the model's own, or a file of a known name beside the model. WICK_ENOTFOUND: none of these. */
 wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err);
 
-wick_model_options run_model_options(const run_options *o, const char **paths, size_t max_paths);
 wick_session_options run_session_options(const run_options *o);
 /* What they say of an answer: its sampler, its length, what ends it and what may not be in it. The model's own sampling defaults hold
  * where nothing was given; if they are unusable, Wick's do, and *err says why (its code is WICK_OK else). */

@@ -37,11 +37,10 @@ static bool parse(const app_verb *verb, int argc, char **argv, chat_options *o, 
     return run_options_check(verb, &o->run, status);
 }
 
-static wick_status open_model(chat *c, wick_error *err) {
-    const char *paths[64], *why;
+static wick_status open_model(chat *c, run_options *o, wick_error *err) {
+    const char *why;
     double started = app_seconds();
-    wick_model_options m = run_model_options(c->options, paths, 64);
-    WICK_TRY(wick_model_open(c->options->model, &m, &c->model, err));
+    WICK_TRY(run_open_model(o, &c->model, err));
     wick_session_options s = run_session_options(c->options);
     WICK_TRY(wick_session_new(c->model, &s, &c->session, err));
     WICK_TRY(run_open_tokenizer(c->options, c->model, &c->tokenizer, err));
@@ -53,9 +52,9 @@ static wick_status open_model(chat *c, wick_error *err) {
     return WICK_OK;
 }
 
-static wick_status open_all(chat *c, const chat_options *o, wick_error *err) {
+static wick_status open_all(chat *c, chat_options *o, wick_error *err) {
     c->options = &o->run;
-    WICK_TRY(open_model(c, err));
+    WICK_TRY(open_model(c, &o->run, err));
     WICK_TRY(chat_line_new(!o->no_history && !o->no_save, &c->line, err));
     WICK_TRY(chat_log_set_system(&c->log, o->run.system, err));
     c->terminal = chat_line_is_terminal(c->line);
@@ -142,5 +141,6 @@ const app_verb app_verb_chat = {
     "a message. Sampling begins with what the model's makers recommend, where the model carries that; options and /set win.\n\n"
     "  wick chat smollm2.pte --system \"Answer in one sentence.\"\n"
     "  wick chat smollm2.pte --continue\n"
-    "  printf 'Hello!\\nTell me more.\\n' | wick chat smollm2.pte --no_save\n",
+    "  printf 'Hello!\\nTell me more.\\n' | wick chat smollm2.pte --no_save\n\n"
+    "MODEL is a .pte, or the name of a pulled model ('wick list').\n",
     chat_main};

@@ -1,5 +1,6 @@
 /* wick inspect: what a model file is and what it will take to run it. */
 #include "option.h"
+#include "store.h"
 
 #include "wick.h"
 
@@ -10,15 +11,6 @@
 static bool print_text(void *user, const char *text, size_t size) {
     (void)user;
     return fwrite(text, 1, size, stdout) == size;
-}
-
-/* A program says so in its bytes 4 to 7; everything else is left to the checkpoint readers and their complaints. */
-static bool is_program(const char *path) {
-    char head[8] = {0};
-    FILE *f = fopen(path, "rb");
-    bool program = f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head + 4, "ET", 2) == 0;
-    if (f) fclose(f);
-    return program;
 }
 
 static int inspect_main(int argc, char **argv) {
@@ -40,7 +32,10 @@ static int inspect_main(int argc, char **argv) {
         paths[d.n_data_paths++] = p;
     d.data_paths = paths;
     wick_error err = {0};
-    status = (is_program(argv[1]) ? wick_program_describe : wick_checkpoint_describe)(argv[1], &d, print_text, NULL, &err);
+    const char *path = argv[1];
+    status = store_resolve_option(&path, &err);
+    if (status == WICK_OK)
+        status = (store_is_program(path) ? wick_program_describe : wick_checkpoint_describe)(path, &d, print_text, NULL, &err);
     status = status == WICK_OK ? APP_OK : app_fail(&app_verb_inspect, err.message);
     free(list);
     return status;
@@ -48,6 +43,6 @@ static int inspect_main(int argc, char **argv) {
 
 const app_verb app_verb_inspect = {
     "inspect", "FILE [OPTIONS]", "explain a model file without running it",
-    "FILE is a .pte, a .gguf or a .safetensors (or a folder of them). For a .pte: methods, inputs and outputs, metadata,\n"
-    "which operators are delegated, quantization per kind of layer, sizes, and the memory that running it needs.\n",
+    "FILE is a .pte, a .gguf or a .safetensors (or a folder of them), or the name of a pulled model. For a .pte: methods, inputs\n"
+    "and outputs, metadata, which operators are delegated, quantization per kind of layer, sizes, and the memory that running it needs.\n",
     inspect_main};

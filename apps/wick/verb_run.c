@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct run_state {
-    const run_options *o;
+    run_options *o;
     wick_model *model;
     wick_session *session;
     wick_tokenizer *tokenizer;
@@ -39,9 +39,7 @@ static bool keep_logits(void *user, int32_t token, const float *logits) {
 }
 
 static wick_status open_all(run_state *s, wick_error *err) {
-    const char *paths[64];
-    wick_model_options m = run_model_options(s->o, paths, 64);
-    WICK_TRY(wick_model_open(s->o->model, &m, &s->model, err));
+    WICK_TRY(run_open_model(s->o, &s->model, err));
     s->loaded = app_seconds();
     wick_session_options so = run_session_options(s->o);
     WICK_TRY(wick_session_new(s->model, &so, &s->session, err));
@@ -235,5 +233,6 @@ const app_verb app_verb_run = {
     "Sampling begins with what the model's makers recommend, where the model carries that ('wick chat', /show parameters); options win.\n\n"
     "  wick run smollm2.pte \"What is the capital of France?\"\n"
     "  wick run stories.pte --raw \"Once upon a time\" --temperature 0 -n 60\n"
-    "  wick run model.pte --tokens 1,403,407 --max_new_tokens 24 --temperature 0 --ignore_eos --json\n",
+    "  wick run model.pte --tokens 1,403,407 --max_new_tokens 24 --temperature 0 --ignore_eos --json\n\n"
+    "MODEL can also be the name of a pulled model ('wick list').\n",
     run_main};

@@ -1,6 +1,7 @@
 /* wick template: conversations rendered by a chat template, for pipelines and tests. */
 #include "jsonl.h"
 #include "option.h"
+#include "store.h"
 
 #include <stdlib.h>
 
@@ -47,8 +48,9 @@ static int template_main(int argc, char **argv) {
     if (!path) return app_usage_error(&app_verb_template, "no template given (--template FILE)");
     if (!jsonl) return app_usage_error(&app_verb_template, "say --jsonl: there is no other form of input yet");
     asked a = {0};
-    wick_template *t;
-    wick_status opened = wick_template_open(path, &t, &a.unread);
+    wick_template *t = NULL;
+    wick_status opened = store_resolve_option(&path, &a.unread);
+    if (opened == WICK_OK) opened = wick_template_open(path, &t, &a.unread);
     if (opened == WICK_EIO || opened == WICK_ENOTFOUND) return app_fail(&app_verb_template, a.unread.message);
     a.t = opened == WICK_OK ? t : NULL;
     bool ok = jsonl_run(answer, &a);
@@ -59,7 +61,8 @@ static int template_main(int argc, char **argv) {
 
 const app_verb app_verb_template = {
     "template", "--template FILE --jsonl", "render conversations by a model's chat template",
-    "FILE is a template (Jinja source), a tokenizer_config.json, a chat_template.json, a .gguf, a .pte, or a folder with one of them.\n\n"
+    "FILE is a template (Jinja source), a tokenizer_config.json, a chat_template.json, a .gguf, a .pte, or a folder with one of\n"
+    "them, or the name of a pulled model.\n\n"
     "Each line on stdin is {\"messages\": [...], \"tools\": [...], \"kwargs\": {...}, \"now\": \"2026-01-15T12:34:56\"}; all but messages "
     "may\n"
     "be absent. Each answer is {\"text\": ...} or {\"error\": ...}. kwargs are the template's variables (add_generation_prompt,\n"

@@ -1,23 +1,20 @@
 /* wick tokenize: text to token ids and back. */
 #include "jsonl.h"
 #include "option.h"
-
-#include "wick.h"
+#include "run_options.h"
+#include "store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A program file carries its tokenizer; everything else is a tokenizer file. */
+/* A program carries its tokenizer, or has it beside it; everything else is a tokenizer file. */
 static wick_status open_tokenizer(const char *path, wick_model **model, wick_tokenizer **out, wick_error *err) {
-    char head[8] = {0};
-    FILE *f = fopen(path, "rb");
-    bool program = f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head + 4, "ET", 2) == 0;
-    if (f) fclose(f);
-    if (!program) return wick_tokenizer_open(path, out, err);
-    wick_model_options o = wick_model_options_default();
-    WICK_TRY(wick_model_open(path, &o, model, err));
-    return wick_tokenizer_from_model(*model, out, err);
+    run_options o = {.model = path};
+    if (!store_is_program(path)) return wick_tokenizer_open(path, out, err);
+    wick_model_options m = wick_model_options_default();
+    WICK_TRY(wick_model_open(path, &m, model, err));
+    return run_open_tokenizer(&o, *model, out, err);
 }
 
 static bool flag_of(const json_t *q, const char *key, bool fallback) {
@@ -83,7 +80,7 @@ static int tokenize_main(int argc, char **argv) {
     bool jsonl = false;
     const app_option options[] = {
         {"tokenizer", 't', "tokenizer_model", APP_PATH, &path, "FILE", APP_ANY,
-         "tokenizer.json, .model, .tiktoken, .bin, .gguf, a folder with one of them, or a .pte"},
+         "tokenizer.json, .model, .tiktoken, .bin, .gguf, a folder with one of them, a .pte, or a pulled model's name"},
         {"output_path", 'o', NULL, APP_PATH, &out, "FILE", APP_ANY, "write a SentencePiece .model as ExecuTorch's tokenizer.bin"},
         {"jsonl", 0, NULL, APP_FLAG, &jsonl, "", APP_ANY, "answer one JSON object per line of standard input"},
         {0},
@@ -97,7 +94,8 @@ static int tokenize_main(int argc, char **argv) {
     wick_model *model = NULL;
     wick_tokenizer *t = NULL;
     wick_error err = {0};
-    wick_status code = open_tokenizer(path, &model, &t, &err);
+    wick_status code = store_resolve_option(&path, &err);
+    if (code == WICK_OK) code = open_tokenizer(path, &model, &t, &err);
     if (code == WICK_OK && !jsonl) code = print_ids(t, argv[1], &err);
     if (code == WICK_OK && jsonl && !jsonl_run(answer, t)) code = wick_fail(&err, WICK_EIO, "standard output cannot be written");
     wick_tokenizer_free(t);
