@@ -6,6 +6,12 @@ install(TARGETS wick-core wick wick-export EXPORT wick-targets
 if(TARGET wick-cli)
   install(TARGETS wick-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET wick-share)
+  install(FILES ${WICK_SHARE}/wick.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${WICK_SHARE}/wick DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${WICK_SHARE}/_wick DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${WICK_SHARE}/wick.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
 install(FILES include/wick.h include/wick_export.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT wick-targets NAMESPACE wick:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/wick)
 

@@ -9,7 +9,7 @@
 
 const app_verb *const app_verbs[] = {&app_verb_pull,     &app_verb_run,        &app_verb_chat,    &app_verb_list,
                                      &app_verb_rm,       &app_verb_export,     &app_verb_inspect, &app_verb_tokenize,
-                                     &app_verb_template, NULL};
+                                     &app_verb_template, &app_verb_completion, &app_verb_man,     NULL};
 
 static int usage(FILE *f, int status) {
     fprintf(f, "wick %s: language models from checkpoint to answer, on this machine\n\nusage: wick VERB [OPTIONS] ...\n\n", wick_version());

@@ -150,10 +150,29 @@ static bool take_option(parser *p) {
     return false;
 }
 
+/* Tables live on the stacks of the verbs' functions, which hand them to app_parse first thing. So a verb is called with somebody
+ * waiting here for its table, and nothing else happens. */
+static struct visitor {
+    void (*fn)(void *user, const app_option *option);
+    void *user;
+} visitor;
+
+void app_each_option(const app_verb *verb, void (*fn)(void *user, const app_option *option), void *user) {
+    char name[] = "wick", *argv[] = {name, NULL};
+    visitor = (struct visitor){fn, user};
+    verb->main(1, argv);
+    visitor = (struct visitor){0};
+}
+
 bool app_parse(const app_verb *verb, const app_option *options, int argc, char **argv, int *n_positional, int *status) {
     parser p = {verb, options, argc, 1, argv, status};
     int n = 0;
     bool plain = false;
+    if (visitor.fn) {
+        for (const app_option *o = options; o->name; o++) visitor.fn(visitor.user, o);
+        *status = APP_OK;
+        return false;
+    }
     for (; p.at < argc; p.at++) {
         char *word = argv[p.at];
         if (!plain && strcmp(word, "--") == 0)

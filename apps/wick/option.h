@@ -44,12 +44,15 @@ enum { APP_OK = 0, APP_FAILED = 1, APP_USAGE = 2, APP_INTERRUPTED = 130 };
  * help (*status = 0) or a complaint (*status = APP_USAGE). List items are allocated and live until exit. */
 bool app_parse(const app_verb *verb, const app_option *options, int argc, char **argv, int *n_positional, int *status);
 
+/* Calls fn for each option of a verb, as its table has them; --help, which every verb has, is not among them. */
+void app_each_option(const app_verb *verb, void (*fn)(void *user, const app_option *option), void *user);
+
 /* "wick run: MESSAGE", on stderr; returns APP_USAGE / APP_FAILED. */
 int app_usage_error(const app_verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int app_fail(const app_verb *verb, const char *message);
 
 extern const app_verb app_verb_export, app_verb_run, app_verb_chat, app_verb_inspect, app_verb_tokenize, app_verb_template;
-extern const app_verb app_verb_pull, app_verb_list, app_verb_rm;
+extern const app_verb app_verb_pull, app_verb_list, app_verb_rm, app_verb_completion, app_verb_man;
 extern const app_verb *const app_verbs[]; /* NULL-terminated */
 
 #endif

@@ -7,6 +7,9 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 "$work/prefix/bin/wick" --version | grep -q '^wick '
 "$work/prefix/bin/wick" export "$source/examples/models/stories260K/stories260K.bin" -o "$work/model.pte" --quiet >/dev/null
+for file in man/man1/wick.1 bash-completion/completions/wick zsh/site-functions/_wick fish/vendor_completions.d/wick.fish; do
+    grep -q max_new_tokens "$work/prefix/share/$file"
+done
 flags=
 grep -q '^WICK_SANITIZE:BOOL=ON' "$build/CMakeCache.txt" && flags=-fsanitize=address,undefined
 grep -q '^WICK_TSAN:BOOL=ON' "$build/CMakeCache.txt" && flags=-fsanitize=thread
