@@ -79,11 +79,15 @@ wick_sampler_options wick_sampler_options_default(void) {
 static wick_status allocate(wick_sampler *s, wick_error *err) {
     const wick_sampler_options *o = &s->options;
     s->counts = WICK_NEW_ARRAY(uint32_t, s->n_vocab);
-    s->logits = WICK_NEW_ARRAY(float, s->n_vocab);
+    s->own_logits = WICK_NEW_ARRAY(float, s->n_vocab);
     s->candidates = WICK_NEW_ARRAY(wick_candidate, s->n_vocab);
     s->p = WICK_NEW_ARRAY(float, s->n_vocab);
-    bool ok = s->counts && s->logits && s->candidates && s->p;
-    if (o->typical_p < 1) ok = (s->near = WICK_NEW_ARRAY(wick_candidate, s->n_vocab)) && ok;
+    bool ok = s->counts && s->own_logits && s->candidates && s->p;
+    s->n_block = (s->n_vocab + WICK_SAMPLER_BLOCK - 1) / WICK_SAMPLER_BLOCK;
+    s->block_most = WICK_NEW_ARRAY(float, s->n_block);
+    s->block_sum = WICK_NEW_ARRAY(double, s->n_block);
+    ok = ok && s->block_most && s->block_sum;
+    if (o->typical_p < 1 || o->top_p < 1 || o->xtc_probability > 0) ok = (s->near = WICK_NEW_ARRAY(wick_candidate, s->n_vocab)) && ok;
     if (o->n_biases) ok = (s->biases = wick_memdup(o->biases, o->n_biases * sizeof *o->biases)) && ok;
     if (o->n_end_ids) ok = (s->end_ids = wick_memdup(o->end_ids, o->n_end_ids * sizeof *o->end_ids)) && ok;
     if (o->n_dry_breakers) ok = (s->breakers = wick_memdup(o->dry_breakers, o->n_dry_breakers * sizeof *o->dry_breakers)) && ok;
@@ -122,9 +126,11 @@ void wick_sampler_free(wick_sampler *s) {
     wick_free(s->breakers);
     wick_free(s->history);
     wick_free(s->counts);
-    wick_free(s->logits);
+    wick_free(s->own_logits);
     wick_free(s->candidates);
     wick_free(s->p);
+    wick_free(s->block_most);
+    wick_free(s->block_sum);
     wick_free(s->near);
     wick_free(s->z);
     wick_free(s);
@@ -149,8 +155,10 @@ void wick_sampler_set_text(wick_sampler *s, const int32_t *tokens, size_t n, siz
 
 /* ---- choosing */
 
-/* In lanes, which compilers turn into vectors. */
-float wick_sampler_most(const float *x, size_t n) {
+#define HUGE_LOGIT 1e30f
+
+/* The highest of up to a block of numbers, NaN passed over; in lanes, which compilers turn into vectors. */
+static float block_most(const float *x, size_t n) {
     enum { LANES = 16 };
     float lane[LANES], most = -INFINITY;
     size_t i = 0;
@@ -162,80 +170,149 @@ float wick_sampler_most(const float *x, size_t n) {
     return most;
 }
 
+static size_t block_size(size_t from, size_t n) { return n - from < WICK_SAMPLER_BLOCK ? n - from : WICK_SAMPLER_BLOCK; }
+
 static int32_t most_likely(const float *logits, size_t n) {
-    float most = wick_sampler_most(logits, n);
-    for (size_t i = 0; i < n; i++)
+    float most = -INFINITY;
+    size_t best = 0;
+    for (size_t i = 0; i < n; i += WICK_SAMPLER_BLOCK) {
+        float x = block_most(logits + i, block_size(i, n));
+        if (x > most) most = x, best = i;
+    }
+    for (size_t i = best; i < n; i++)
         if (logits[i] == most) return (int32_t)i; /* the lowest id of equals */
     return 0;
 }
 
 /* Bias, and the ends of an answer that may not come yet. */
 static void apply_bias(wick_sampler *s) {
-    for (size_t i = 0; i < s->options.n_biases; i++) s->logits[s->biases[i].token] += s->biases[i].bias;
+    for (size_t i = 0; i < s->options.n_biases; i++) s->own_logits[s->biases[i].token] += s->biases[i].bias;
     if ((int64_t)s->n_new >= s->options.min_tokens) return;
     for (size_t i = 0; i < s->options.n_end_ids; i++)
-        if (s->end_ids[i] >= 0 && (size_t)s->end_ids[i] < s->n_vocab) s->logits[s->end_ids[i]] = -INFINITY;
+        if (s->end_ids[i] >= 0 && (size_t)s->end_ids[i] < s->n_vocab) s->own_logits[s->end_ids[i]] = -INFINITY;
 }
 
 /* NaN and +infinity would poison every sum: the first is impossible, the second merely very likely. */
 static void copy_logits(wick_sampler *s, const float *logits) {
     for (size_t i = 0; i < s->n_vocab; i++) {
         float x = logits[i];
-        x = x < 1e30f ? x : x >= 1e30f ? 1e30f : -INFINITY;
-        s->logits[i] = x;
+        x = x < HUGE_LOGIT ? x : x >= HUGE_LOGIT ? HUGE_LOGIT : -INFINITY;
+        s->own_logits[i] = x;
     }
 }
 
-/* Draws from s->p; *probability of what was drawn. */
+/* Whether all numbers of a block can be computed with. */
+static bool is_sane(const float *x, size_t n) {
+    int insane = 0;
+    for (size_t i = 0; i < n; i++) insane |= !(x[i] <= HUGE_LOGIT);
+    return !insane;
+}
+
+/* Makes the whole vocabulary the candidates; false: there are logits among them that copy_logits would change. */
+static bool begin(wick_sampler *s, const float *logits) {
+    bool sane = true;
+    for (size_t b = 0; b < s->n_block; b++) {
+        size_t from = b * WICK_SAMPLER_BLOCK, n = block_size(from, s->n_vocab);
+        s->block_most[b] = block_most(logits + from, n);
+        sane &= is_sane(logits + from, n);
+    }
+    s->logits = logits;
+    s->n = s->n_vocab;
+    s->whole = true;
+    s->sorted = false;
+    s->inverse_t = 1;
+    return sane;
+}
+
+/* Draws among the candidates, block by block; *probability of what was drawn. */
 static int32_t draw(wick_sampler *s, double *probability) {
-    wick_sampler_softmax(s);
-    double total = 0, sum = 0;
-    for (size_t i = 0; i < s->n; i++) total += s->p[i];
-    double at = wick_sampler_uniform(s) * total;
-    size_t last = 0;
-    for (size_t i = 0; i < s->n; i++) {
+    double total = wick_sampler_exponentials(s), at = wick_sampler_uniform(s) * total, sum = 0;
+    size_t b = 0, last = 0;
+    for (; (b + 1) * WICK_SAMPLER_BLOCK < s->n && sum + s->block_sum[b] <= at; b++) sum += s->block_sum[b];
+    for (size_t i = b * WICK_SAMPLER_BLOCK; i < s->n; i++) {
         if (s->p[i] <= 0) continue;
         last = i;
-        sum += s->p[i];
+        sum += (double)s->p[i];
         if (at < sum) break;
     }
-    *probability = total > 0 ? s->p[last] / total : 1;
-    return s->candidates[last].id;
+    *probability = total > 0 ? (double)s->p[last] / total : 1;
+    return s->whole ? (int32_t)last : s->candidates[last].id;
+}
+
+/* Sums of what the blocks could hold at most, if every token were as likely as the likeliest of its block; returns the highest logit. */
+static float sum_bounds(wick_sampler *s) {
+    float most = -INFINITY;
+    double sum = 0;
+    for (size_t b = 0; b < s->n_block; b++) most = s->block_most[b] > most ? s->block_most[b] : most;
+    if (!(most > -INFINITY)) most = 0;
+    for (size_t b = 0; b < s->n_block; b++) {
+        float bound = wick_exp_f32((s->block_most[b] - most) * s->inverse_t);
+        s->p[b] = bound;
+        s->block_sum[b] = sum += (double)bound * (double)block_size(b * WICK_SAMPLER_BLOCK, s->n_vocab);
+    }
+    return most;
+}
+
+/* Draws from the whole vocabulary without looking at all of it: a block by its bound, a token of it by chance, and that token is taken with
+ * the probability that it has beside the bound; else once more. Exactly the distribution, and at most 64 tries are expected. */
+static int32_t draw_from_all(wick_sampler *s) {
+    float most = sum_bounds(s);
+    double total = s->block_sum[s->n_block - 1];
+    for (int tries = 0; tries < 10000 && total > 0; tries++) {
+        double at = wick_sampler_uniform(s) * total;
+        size_t low = 0, high = s->n_block - 1;
+        while (low < high) { /* the first block whose sum is beyond */
+            size_t middle = low + (high - low) / 2;
+            if (s->block_sum[middle] > at)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        size_t from = low * WICK_SAMPLER_BLOCK, n = block_size(from, s->n_vocab);
+        size_t i = from + (size_t)(wick_sampler_uniform(s) * (double)n);
+        float p = wick_exp_f32((s->logits[i] - most) * s->inverse_t);
+        if (wick_sampler_uniform(s) * (double)s->p[low] < (double)p) return (int32_t)i;
+    }
+    double ignored; /* no logit is possible, or chance is broken */
+    return draw(s, &ignored);
 }
 
 #define LN2 0.69314718055994531
 
-/* Mirostat keeps the surprise of the text near tau (Basu and others, 2020). */
-static int32_t mirostat_2(wick_sampler *s) {
+static int32_t draw_and_steer(wick_sampler *s) {
     double p;
-    wick_sampler_sort(s);
-    wick_sampler_softmax(s);
-    size_t keep = 1;
-    while (keep < s->n && s->p[keep] > 0 && -wick_log_f64(s->p[keep]) / LN2 <= s->mu) keep++;
-    s->n = keep;
     int32_t id = draw(s, &p);
-    s->mu -= s->options.mirostat_eta * (-wick_log_f64(p) / LN2 - s->options.mirostat_tau);
+    s->mu -= (double)s->options.mirostat_eta * (-wick_log_f64(p) / LN2 - (double)s->options.mirostat_tau);
     return id;
 }
 
+/* Mirostat keeps the surprise of the text near tau (Basu and others, 2020): the second version by leaving out what surprises more than
+ * mu bits. */
+static int32_t mirostat_2(wick_sampler *s) {
+    double log_sum = wick_log_f64(wick_sampler_exponentials(s)), least = log_sum - s->mu * LN2;
+    wick_sampler_keep_from(s, (float)((double)s->most + least / (double)s->inverse_t));
+    return draw_and_steer(s);
+}
+
+/* The first version by keeping as many as a Zipf distribution would need, whose shape the best hundred tell. */
 static int32_t mirostat_1(wick_sampler *s) {
-    double p, top = 0, bottom = 0;
+    enum { N_BEST = 101 };
+    double top = 0, bottom = 0, n = (double)s->n_vocab;
+    wick_sampler_top_k(s, N_BEST);
     wick_sampler_sort(s);
-    wick_sampler_softmax(s);
-    for (size_t i = 0; i + 1 < s->n && i < 100 && s->p[i + 1] > 0; i++) {
-        double t = wick_log_f64((double)(i + 2) / (double)(i + 1)), b = wick_log_f64((double)s->p[i] / s->p[i + 1]);
-        top += t * b;
+    for (size_t i = 0; i + 1 < s->n && i + 1 < N_BEST && s->candidates[i + 1].key > -INFINITY; i++) {
+        double t = wick_log_f64((double)(i + 2) / (double)(i + 1));
+        top += t * (double)((s->candidates[i].key - s->candidates[i + 1].key) * s->inverse_t);
         bottom += t * t;
     }
     double shape = bottom > 0 ? top / bottom : 1, epsilon = shape - 1;
     if (shape < 1e-3) shape = 1e-3;
-    double n = (double)s->n_vocab, scale = epsilon != 0 ? epsilon / (1 - wick_exp_f64(-epsilon * wick_log_f64(n))) : 1 / wick_log_f64(n);
+    double scale = epsilon != 0 ? epsilon / (1 - wick_exp_f64(-epsilon * wick_log_f64(n))) : 1 / wick_log_f64(n);
     double k = (wick_log_f64(scale > 1e-300 ? scale : 1e-300) + s->mu * LN2) / shape; /* log of k */
-    size_t keep = k > 30 ? s->n : k < 0 ? 1 : (size_t)wick_exp_f64(k);
-    s->n = keep < 1 ? 1 : keep < s->n ? keep : s->n;
-    int32_t id = draw(s, &p);
-    s->mu -= s->options.mirostat_eta * (-wick_log_f64(p) / LN2 - s->options.mirostat_tau);
-    return id;
+    size_t keep = k > 30 ? s->n_vocab : k < 0 ? 1 : (size_t)wick_exp_f64(k);
+    if (keep > s->n) s->whole = true, s->sorted = false, s->n = s->n_vocab; /* more than were looked at */
+    wick_sampler_top_k(s, keep < 1 ? 1 : keep);
+    return draw_and_steer(s);
 }
 
 static bool changes_logits(const wick_sampler *s) {
@@ -249,22 +326,21 @@ int32_t wick_sampler_sample(wick_sampler *s, const float *logits) {
     double p;
     s->drawn = true;
     if (s->options.temperature <= 0 && !changes_logits(s)) return most_likely(logits, s->n_vocab);
-    copy_logits(s, logits);
-    apply_bias(s);
-    /* Penalties act on all logits, so they come before any step that drops candidates, wherever the order names them. */
-    for (int i = 0; i < s->n_step; i++)
-        if (changes_first(s->order[i])) wick_sampler_run_step(s, s->order[i]);
-    if (s->options.temperature <= 0) return most_likely(s->logits, s->n_vocab);
-    s->whole = true;
-    s->sorted = false;
-    s->n = s->n_vocab;
+    if (changes_logits(s) || !begin(s, logits)) {
+        copy_logits(s, logits);
+        apply_bias(s);
+        /* Penalties act on all logits, so they come before any step that drops candidates, wherever the order names them. */
+        for (int i = 0; i < s->n_step; i++)
+            if (changes_first(s->order[i])) wick_sampler_run_step(s, s->order[i]);
+        if (s->options.temperature <= 0) return most_likely(s->own_logits, s->n_vocab);
+        begin(s, s->own_logits);
+    }
     for (int i = 0; i < s->n_step; i++) {
         bool thins = s->order[i] != WICK_STEP_TEMPERATURE;
         if (!changes_first(s->order[i]) && !(s->options.mirostat && thins)) wick_sampler_run_step(s, s->order[i]);
     }
-    wick_sampler_write_out(s);
     if (s->options.mirostat) return s->options.mirostat == 1 ? mirostat_1(s) : mirostat_2(s);
-    return draw(s, &p);
+    return s->whole ? draw_from_all(s) : draw(s, &p);
 }
 
 /* ---- log probabilities */

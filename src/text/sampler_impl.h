@@ -1,7 +1,8 @@
 /* sampler_impl.h: what the parts of the sampler share: the candidates and the steps that thin them out.
  *
  * Candidates begin as the whole vocabulary in order of ids, with logits that bias and penalties have changed. A step keeps some
- * of them and may scale their logits. `sorted` says that they stand in falling order (lower id first among equals). */
+ * of them; the temperature is only noted, and applied where probabilities are needed. `sorted` says that they stand in falling order (lower
+ * id first among equals). */
 #ifndef WICK_TEXT_SAMPLER_IMPL_H
 #define WICK_TEXT_SAMPLER_IMPL_H
 
@@ -21,9 +22,11 @@ typedef enum wick_sampler_step {
 } wick_sampler_step;
 
 typedef struct wick_candidate {
-    float logit;
+    float key; /* the logit, or what else it is judged by: more is better, then the lower id */
     int32_t id;
 } wick_candidate;
+
+enum { WICK_SAMPLER_BLOCK = 64 };
 
 struct wick_sampler {
     wick_sampler_options options;
@@ -36,15 +39,21 @@ struct wick_sampler {
     double mu;        /* mirostat */
     int32_t *history; /* ring of the last tokens */
     size_t n_history, history_cap, n_accepted;
-    size_t n_new;     /* tokens that were drawn and accepted */
-    bool drawn;       /* the next token to be accepted was drawn here */
-    uint32_t *counts; /* [n_vocab], zero between calls */
-    float *logits;    /* [n_vocab], changed by bias and penalties */
+    size_t n_new;        /* tokens that were drawn and accepted */
+    bool drawn;          /* the next token to be accepted was drawn here */
+    uint32_t *counts;    /* [n_vocab], zero between calls */
+    const float *logits; /* [n_vocab], the model's or own_logits */
+    float *own_logits;   /* [n_vocab], changed by bias and penalties */
+    float *block_most;   /* [n_block], the highest of each block of logits */
+    double *block_sum;   /* [n_block], of p */
+    size_t n_block;
     wick_candidate *candidates;
     size_t n;
     bool whole, sorted;   /* whole: the candidates are still `logits`, not yet written out */
-    float *p;             /* probabilities of the candidates, in their order */
-    wick_candidate *near; /* typical: by distance from the entropy */
+    float most;           /* what wick_sampler_exponentials took for the highest logit */
+    float inverse_t;      /* 1 / temperature, once it has been applied */
+    float *p;             /* exponentials of the candidates, in their order */
+    wick_candidate *near; /* for selecting by something else than the logit; NULL where no step does */
     int32_t *z;           /* DRY: lengths of repeats */
 };
 
@@ -53,19 +62,24 @@ int32_t wick_sampler_recent(const wick_sampler *s, size_t i);
 /* Uniform in [0, 1). */
 double wick_sampler_uniform(wick_sampler *s);
 
-/* The highest of n numbers, NaN passed over; -INFINITY if there is none. */
-float wick_sampler_most(const float *x, size_t n);
 /* Every number lies in its range (sampler_fields.c). */
 wick_status wick_sampler_check(const wick_sampler_options *o, wick_error *err);
 /* sampler_penalties.c */
 void wick_sampler_penalties(wick_sampler *s);
 void wick_sampler_dry(wick_sampler *s);
 /* sampler_steps.c */
-void wick_sampler_write_out(wick_sampler *s);
-void wick_sampler_sort(wick_sampler *s);
-/* Probabilities of the candidates to s->p. */
-void wick_sampler_softmax(wick_sampler *s);
+/* exp((logit - highest) / temperature) of the candidates to s->p, their sums to s->block_sum; returns the sum of all. */
+double wick_sampler_exponentials(wick_sampler *s);
 void wick_sampler_run_step(wick_sampler *s, wick_sampler_step step);
+void wick_sampler_sort(wick_sampler *s);
+/* Keeps the k best, sorted if there were more. */
 void wick_sampler_top_k(wick_sampler *s, size_t k);
+/* Keeps what is not below a logit, and at least min_keep. */
+void wick_sampler_keep_from(wick_sampler *s, float least);
+/* sampler_select.c: best first */
+void wick_select_sort(wick_candidate *c, size_t n);
+/* Moves the shortest prefix of the sorted order whose weights reach a target (or go beyond it) to the front, in no order, and returns how
+ * many that are: all, if all are not enough. weights[id] of each; NULL: one each. */
+size_t wick_select_prefix(wick_candidate *c, size_t n, const float *weights, double target, bool beyond);
 
 #endif

@@ -16,9 +16,9 @@ void wick_sampler_penalties(wick_sampler *s) {
     for (size_t i = 0; i < n; i++) {
         int32_t id = wick_sampler_recent(s, i);
         if (id < 0 || (size_t)id >= s->n_vocab || !s->counts[id]) continue;
-        float x = s->logits[id];
+        float x = s->own_logits[id];
         x = x > 0 ? x / o->repeat_penalty : x * o->repeat_penalty;
-        s->logits[id] = x - ((float)s->counts[id] * o->frequency_penalty + o->presence_penalty);
+        s->own_logits[id] = x - ((float)s->counts[id] * o->frequency_penalty + o->presence_penalty);
         s->counts[id] = 0;
     }
 }
@@ -54,7 +54,7 @@ void wick_sampler_dry(wick_sampler *s) {
         int32_t next = wick_sampler_recent(s, i - 1);
         if (next < 0 || (size_t)next >= s->n_vocab || !s->counts[next]) continue;
         double power = (double)(s->counts[next] - (uint32_t)o->dry_allowed_length) * wick_log_f64(o->dry_base);
-        s->logits[next] -= (float)(o->dry_multiplier * wick_exp_f64(power < 80 ? power : 80));
+        s->own_logits[next] -= (float)(o->dry_multiplier * wick_exp_f64(power < 80 ? power : 80));
         s->counts[next] = 0;
     }
 }

@@ -1,4 +1,5 @@
 /* Generation on a stock program: stop strings and banned strings, against definitions that work on whole texts. */
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "llm/watch.h"
@@ -290,6 +291,47 @@ static void test_banned_by_chance(void **state) {
     wick_generate_result_release(&again);
 }
 
+/* One seed, one text: whatever the threads, the chunks of the prompt and the instructions of the machine. */
+static void test_seed(void **state) {
+    const fixture *f = *state;
+    wick_generate_options o = greedy(f);
+    wick_generate_result want = {0};
+    o.sampler.temperature = 1, o.sampler.top_p = 0.9f, o.sampler.seed = 77, o.sampler.repeat_penalty = 1.1f,
+    o.sampler.dry_multiplier = 0.5f;
+    for (const char *const *level = wick_cpu_level_names(); *level; level++) {
+        uint32_t mask;
+        wick_cpu_level(*level, &mask);
+        if ((mask & wick_cpu_detect()) != mask) {
+            print_message("skipped: this machine has no %s\n", *level);
+            continue;
+        }
+        wick_model_options m = wick_model_options_default();
+        static wick_model *model;
+        m.cpu = *level;
+        assert_ok(wick_model_open(stock_file("st_fp32_sdpa.pte"), &m, &model, err));
+        for (int threads = 1; threads <= 3; threads++) {
+            wick_session *s = open_session(model, threads, threads);
+            wick_generate_result r;
+            assert_ok(wick_generate(s, &o, &r, err));
+            if (!want.text)
+                want = r;
+            else {
+                assert_int_equal(r.n_predicted, want.n_predicted);
+                assert_memory_equal(r.tokens, want.tokens, r.n_predicted * sizeof *r.tokens);
+                wick_generate_result_release(&r);
+            }
+            wick_session_free(s);
+        }
+        wick_model_close(model);
+    }
+    o.sampler.seed = 78;
+    wick_generate_result other;
+    assert_ok(wick_generate(f->session, &o, &other, err));
+    assert_string_not_equal(other.text, want.text);
+    wick_generate_result_release(&other);
+    wick_generate_result_release(&want);
+}
+
 static void test_refusals(void **state) {
     const fixture *f = *state;
     static const char *const all[] = {" ", "a", "b"};
@@ -356,13 +398,10 @@ static void test_allocation_failure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_stop_strings),
-        cmocka_unit_test(test_banned_strings),
-        cmocka_unit_test(test_banned_by_chance),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_min_tokens),
-        cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_watch),          cmocka_unit_test(test_stop_strings),
+        cmocka_unit_test(test_banned_strings), cmocka_unit_test(test_banned_by_chance),
+        cmocka_unit_test(test_seed),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_min_tokens),     cmocka_unit_test(test_allocation_failure),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
