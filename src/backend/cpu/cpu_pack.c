@@ -1,12 +1,20 @@
 /* Weights into panels, once per load, by all threads. A panel is packed by one thread; the pages of the source are given
- * back matrix by matrix, so that a program is never wholly resident twice. */
+ * back as soon as they have been read, so that a program is never wholly resident twice. */
 #include "backend/cpu/cpu_plan.h"
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/half.h"
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+/* Bytes of panels that a thread packs at a time: a huge page; giving back as much at once costs next to nothing. */
+#if defined(WICK_TEST_TINY)
+enum { UNIT_SIZE = 4096 };
+#else
+enum { UNIT_SIZE = 2 << 20 };
+#endif
 
 static bool is_float(wick_dtype t) { return t == WICK_F32 || t == WICK_F16 || t == WICK_BF16; }
 
@@ -70,9 +78,10 @@ int32_t cpu_matrix_add(wick_backend_plan *p, wick_value_id value, wick_value_id 
 typedef struct packer {
     wick_backend_plan *p;
     const wick_plan_options *options;
-    wick_pool *pool;
     uint8_t *scratch; /* per thread: 16 rows unpacked */
     size_t scratch_size;
+    _Atomic int64_t next;    /* unit that nobody has taken */
+    _Atomic int64_t *n_left; /* [n_matrix]: units that are not packed */
 } packer;
 
 /* The weight row behind column c of a panel, or -1: none. */
@@ -195,43 +204,91 @@ static void pack_panel(const packer *pk, const cpu_matrix *m, const wick_value *
         pack_float(m, w, panel);
 }
 
-/* ---------------------------------------------------------------- all of them */
+/* ---------------------------------------------------------------- bias, and pages that are no longer needed */
 
-static void pack_bias(const packer *pk, const cpu_matrix *m) {
+static void pack_bias(const packer *pk, const cpu_matrix *m, int64_t panel) {
     if (!m->bias) return;
     const wick_value *b = &pk->p->g->values[m->bias_value];
-    for (int64_t panel = 0; panel < m->n_panel; panel++)
-        for (int c = 0; c < WICK_PANEL; c++) {
-            int64_t row = column_row(m, panel, c);
-            float *y = &m->bias[panel * WICK_PANEL + c];
-            *y = 0;
-            if (row < 0) continue;
-            const wick_part *part = find_part(b, &row);
-            const uint8_t *src = (const uint8_t *)part->data.bytes + row * (int64_t)wick_dtype_size(b->dtype);
-            *y = b->dtype == WICK_F32   ? wick_load_f32(src)
-                 : b->dtype == WICK_F16 ? wick_f16_to_f32(wick_load_u16(src))
-                                        : wick_bf16_to_f32(wick_load_u16(src));
-            if (part->negated) *y = -*y;
-        }
+    for (int c = 0; c < WICK_PANEL; c++) {
+        int64_t row = column_row(m, panel, c);
+        float *y = &m->bias[panel * WICK_PANEL + c];
+        *y = 0;
+        if (row < 0) continue;
+        const wick_part *part = find_part(b, &row);
+        const uint8_t *src = (const uint8_t *)part->data.bytes + row * (int64_t)wick_dtype_size(b->dtype);
+        *y = b->dtype == WICK_F32   ? wick_load_f32(src)
+             : b->dtype == WICK_F16 ? wick_f16_to_f32(wick_load_u16(src))
+                                    : wick_bf16_to_f32(wick_load_u16(src));
+        if (part->negated) *y = -*y;
+    }
 }
 
-static void forget(const packer *pk, const wick_value *w) {
+static void forget_source(const packer *pk, const wick_source *s, uint64_t n_row, uint64_t from, uint64_t to) {
+    uint64_t row_size = n_row ? s->size / n_row : 0;
+    if (s->size) pk->options->forget(pk->options->forget_user, (const uint8_t *)s->bytes + from * row_size, (to - from) * row_size);
+}
+
+/* Rows [from, to) of a weight have been packed. */
+static void forget_rows(const packer *pk, const wick_value *w, int64_t from, int64_t to) {
+    for (int i = 0; i < w->n_part; from -= w->parts[i].n_row, to -= w->parts[i].n_row, i++) {
+        const wick_part *part = &w->parts[i];
+        int64_t begin = from > 0 ? from : 0, end = to < part->n_row ? to : part->n_row;
+        if (begin >= end || part->row_map || part->transposed) continue; /* rows of this run lie among those of others */
+        forget_source(pk, &part->data, (uint64_t)part->n_row, (uint64_t)begin, (uint64_t)end);
+        forget_source(pk, &part->scales, (uint64_t)part->n_row, (uint64_t)begin, (uint64_t)end);
+    }
+}
+
+/* All of it has: also what rows shared, and pages that the system brought along with a neighbour. */
+static void forget_all(const packer *pk, const wick_value *w) {
+    for (int i = 0; i < w->n_part; i++) {
+        forget_source(pk, &w->parts[i].data, 1, 0, 1);
+        forget_source(pk, &w->parts[i].scales, 1, 0, 1);
+    }
+}
+
+/* ---------------------------------------------------------------- all of them
+ *
+ * A unit of work is a run of panels of one matrix (of one half, if it is paired). Every thread walks forward through the matrices and
+ * takes the next unit that no other has taken: who is slower takes fewer, and nobody waits. */
+
+static int64_t panels_of_side(const cpu_matrix *m) { return m->paired ? m->n_panel / 2 : m->n_panel; }
+
+static int64_t panels_of_unit(const cpu_matrix *m) { return (int64_t)m->panel_size < UNIT_SIZE ? UNIT_SIZE / (int64_t)m->panel_size : 1; }
+
+static int64_t units_of_side(const cpu_matrix *m) { return (panels_of_side(m) + panels_of_unit(m) - 1) / panels_of_unit(m); }
+
+static int64_t units_of(const cpu_matrix *m) { return m->paired ? 2 * units_of_side(m) : units_of_side(m); }
+
+static void pack_unit(packer *pk, size_t i_matrix, int64_t i_unit, uint8_t *scratch) {
+    const cpu_matrix *m = &pk->p->matrices[i_matrix];
+    const wick_value *w = &pk->p->g->values[m->value];
+    int64_t side = i_unit / units_of_side(m), from = i_unit % units_of_side(m) * panels_of_unit(m), to = from + panels_of_unit(m);
+    if (to > panels_of_side(m)) to = panels_of_side(m);
+    for (int64_t i = from; i < to; i++) {
+        int64_t panel = side * panels_of_side(m) + i;
+        pack_panel(pk, m, w, panel, scratch);
+        pack_bias(pk, m, panel);
+    }
+    bool last = atomic_fetch_sub(&pk->n_left[i_matrix], 1) == 1;
     if (pk->options->keep_weights || !pk->options->forget) return;
-    for (int i = 0; i < w->n_part; i++) pk->options->forget(pk->options->forget_user, w->parts[i].data.bytes, w->parts[i].data.size);
+    int64_t n_row = m->paired ? m->n / 2 : m->n, end = to * WICK_PANEL < n_row ? to * WICK_PANEL : n_row;
+    if (last)
+        forget_all(pk, w);
+    else
+        forget_rows(pk, w, side * n_row + from * WICK_PANEL, side * n_row + end);
 }
 
 static void pack_all(void *arg, int i_thread, int n_thread) {
-    const packer *pk = arg;
+    packer *pk = arg;
     uint8_t *scratch = pk->scratch + (size_t)i_thread * pk->scratch_size;
-    for (size_t i = 0; i < pk->p->n_matrix; i++) {
-        const cpu_matrix *m = &pk->p->matrices[i];
-        const wick_value *w = &pk->p->g->values[m->value];
-        size_t from, to;
-        wick_split((size_t)m->n_panel, 1, i_thread, n_thread, &from, &to);
-        for (size_t panel = from; panel < to; panel++) pack_panel(pk, m, w, (int64_t)panel, scratch);
-        if (i_thread == 0) pack_bias(pk, m);
-        wick_pool_barrier(pk->pool);
-        if (i_thread == 0) forget(pk, w);
+    int64_t before = 0; /* units of the matrices before the i-th */
+    (void)n_thread;
+    for (size_t i = 0;;) {
+        int64_t unit = atomic_fetch_add(&pk->next, 1);
+        for (; i < pk->p->n_matrix && unit - before >= units_of(&pk->p->matrices[i]); i++) before += units_of(&pk->p->matrices[i]);
+        if (i == pk->p->n_matrix) return;
+        pack_unit(pk, i, unit - before, scratch);
     }
 }
 
@@ -266,16 +323,18 @@ static void set_pointers(wick_backend_plan *p) {
 }
 
 wick_status cpu_pack(wick_backend_plan *p, const wick_plan_options *options, wick_pool *pool, wick_error *err) {
-    packer pk = {.p = p, .options = options, .pool = pool};
+    packer pk = {.p = p, .options = options};
     lay_out(p, &pk.scratch_size);
     p->weights = wick_alloc_aligned(p->weights_size ? p->weights_size : 64, 64);
     pk.scratch = wick_alloc_aligned(pk.scratch_size * (size_t)wick_pool_size(pool), 64);
-    if (!p->weights || !pk.scratch) {
-        wick_free_aligned(pk.scratch);
-        return wick_fail_nomem(err);
+    pk.n_left = wick_calloc(p->n_matrix + 1, sizeof *pk.n_left);
+    wick_status status = p->weights && pk.scratch && pk.n_left ? WICK_OK : wick_fail_nomem(err);
+    if (status == WICK_OK) {
+        set_pointers(p);
+        for (size_t i = 0; i < p->n_matrix; i++) pk.n_left[i] = units_of(&p->matrices[i]);
+        wick_pool_run(pool, pack_all, &pk);
     }
-    set_pointers(p);
-    wick_pool_run(pool, pack_all, &pk);
+    wick_free((void *)pk.n_left);
     wick_free_aligned(pk.scratch);
-    return WICK_OK;
+    return status;
 }
