@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         wick_xnn x;
         wick_error err = {0};
         wick_status status = wick_xnn_read(&p, NULL, (wick_bytes){data, size}, "input", allow, &x, &err);
+        if (status == WICK_OK) status = wick_xnn_check_scales(&x, "input", &err);
         if (status != WICK_OK && !err.message[0]) abort();
         if (status == WICK_OK)
             for (uint32_t i = 0; i < x.n_node; i++)

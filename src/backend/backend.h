@@ -23,8 +23,10 @@ typedef wick_status wick_host_fn(void *user, wick_node_id node, int64_t n_token,
 typedef struct wick_plan_options {
     uint32_t cpu_mask; /* base/cpu.h, already masked by what the machine has */
     bool keep_weights; /* false: tell the source mapping that pages are not needed after packing */
-    void (*forget)(void *user, const void *bytes, uint64_t size); /* called with source ranges that were packed; may be NULL */
+    void (*forget)(void *user, const void *bytes, uint64_t size); /* called from any thread with source ranges that were packed;
+                                                                     may be NULL */
     void *forget_user;
+    bool *odd_scales; /* set to whether a weight has a scale against the rule of base/scales.h; NULL: nobody asks */
 } wick_plan_options;
 
 typedef struct wick_state_options {

@@ -60,6 +60,7 @@ static wick_status read_payload(wick_program *p, const wick_program_options *opt
         return WICK_OK;
     }
     WICK_TRY(wick_xnn_read(&p->pte, &p->ptd, blob, place, options->allow_unknown, out, err));
+    if (!options->scales_later) WICK_TRY(wick_xnn_check_scales(out, place, err));
     if (!wick_table_set(&seen->by_bytes, blob.data, blob.size, seen->n)) return wick_fail_nomem(err);
     *known = seen->list[seen->n++] = out;
     return WICK_OK;
@@ -102,6 +103,11 @@ static wick_status check_call(const wick_program *p, const wick_pte_method *m, u
     return WICK_OK;
 }
 
+enum { PLACE = 200 };
+static void put_place(const wick_program *p, const wick_pte_method *m, uint32_t i_delegate, char place[PLACE]) {
+    snprintf(place, PLACE, "%.120s: delegate %u of method \"%.40s\"", p->path, i_delegate, m->name);
+}
+
 static wick_status read_delegates(wick_program *p, const wick_program_options *options, parsed *seen, wick_program_method *pm,
                                   wick_error *err) {
     const wick_pte_method *m = pm->pte;
@@ -111,14 +117,23 @@ static wick_status read_delegates(wick_program *p, const wick_program_options *o
             if (options->allow_unknown) continue;
             return refuse(p, m, d->id, err);
         }
-        char place[200];
-        snprintf(place, sizeof place, "%.120s: delegate %u of method \"%.40s\"", p->path, i, m->name);
+        char place[PLACE];
+        put_place(p, m, i, place);
         WICK_TRY(read_payload(p, options, seen, d, place, &pm->delegates[i], err));
     }
     for (uint32_t i = 0; i < m->n_instr; i++) {
         const wick_pte_instr *in = &m->instrs[i];
         if (in->kind != WICK_IK_DELEGATE || strcmp(m->delegates[in->index].id, "XnnpackBackend") != 0) continue;
         WICK_TRY(check_call(p, m, i, &pm->delegates[in->index], err));
+    }
+    return WICK_OK;
+}
+
+wick_status wick_program_check_scales(const wick_program *p, const wick_program_method *m, wick_error *err) {
+    for (uint32_t i = 0; i < m->pte->n_delegate; i++) {
+        char place[PLACE];
+        put_place(p, m->pte, i, place);
+        WICK_TRY(wick_xnn_check_scales(&m->delegates[i], place, err));
     }
     return WICK_OK;
 }

@@ -46,6 +46,7 @@ typedef struct wick_program_options {
     size_t n_data_path;
     bool allow_unknown; /* inspect: unknown operators and foreign delegates are reported, missing external data is left out;
                            none of them is refused */
+    bool scales_later;  /* the caller sees to wick_program_check_scales */
 } wick_program_options;
 
 wick_status wick_program_open(const char *path, const wick_program_options *options, wick_program **out, wick_error *err);
@@ -53,6 +54,9 @@ wick_status wick_program_open(const char *path, const wick_program_options *opti
 wick_status wick_program_open_memory(wick_bytes file, const char *name, const wick_program_options *options, wick_program **out,
                                      wick_error *err);
 void wick_program_close(wick_program *p);
+
+/* The part of opening that reads weights: scales of a method's delegates are positive normal numbers (base/scales.h). */
+wick_status wick_program_check_scales(const wick_program *p, const wick_program_method *m, wick_error *err);
 
 const wick_program_method *wick_program_method_find(const wick_program *p, const char *name);
 /* Constant bytes of a tensor, wherever they are (segment, old buffer, external file); false: it is not a constant. */

@@ -59,6 +59,7 @@ static wick_status size_payloads(writer *w, wick_error *err) {
                 return wick_fail(err, WICK_EINVAL, "%s: segment %u: constant %u names data %u of %u", w->path, i, k,
                                  s->xnn->constants[k].key_named, w->p->n_named);
         WICK_TRY(wick_xnn_check(s->xnn, w->path, err));
+        WICK_TRY(wick_xnn_check_scales(s->xnn, w->path, err));
         WICK_TRY(wick_xnn_write(w->p, s->xnn, &blob, err));
         s->size = blob.size;
         wick_free((void *)(uintptr_t)blob.data);

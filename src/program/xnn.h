@@ -170,9 +170,11 @@ struct wick_ptd_set;
 wick_status wick_xnn_read(wick_pte *pte, const struct wick_ptd_set *ptd, wick_bytes blob, const char *name, bool allow_missing,
                           wick_xnn *out, wick_error *err);
 
-/* Verifies the structs themselves, as wick_xnn_read does after parsing: the writer calls it on graphs that it is given.
- * Contents of constants are looked at where `bytes` has them. */
+/* Verifies the structs themselves, as wick_xnn_read does after parsing: the writer calls it on graphs that it is given. */
 wick_status wick_xnn_check(const wick_xnn *x, const char *name, wick_error *err);
+/* The rule of base/scales.h for scales that are constants of a checked payload, where `bytes` has them. Apart, because no index
+ * hangs on it, and it reads one thirty-second of the weights. */
+wick_status wick_xnn_check_scales(const wick_xnn *x, const char *name, wick_error *err);
 
 /* Bytes that a constant of this dtype and these dims has; false: overflow, or not a dtype of constants. */
 bool wick_xnn_value_size(const wick_xnn_value *v, uint64_t *size);

@@ -4,6 +4,7 @@
  * together, so a graph that fits at the bound fits below it. */
 #include "base/checked.h"
 #include "base/mem.h"
+#include "base/scales.h"
 #include "program/xnn.h"
 
 typedef struct check {
@@ -29,32 +30,17 @@ static bool quant_fits(const wick_xnn_value *v) {
     }
 }
 
-/* Scales are positive and normal: XNNPACK refuses others, and the arithmetic relies on it. One pass without branches, as signed
- * integers, which order positive floats as their values do; it runs at the speed of memory. */
-static bool scales_normal_f32(const void *p, uint64_t n) {
-    int32_t bad = 0, v;
-    for (uint64_t i = 0; i < n; i++) {
-        memcpy(&v, (const uint8_t *)p + 4 * i, 4);
-        bad |= -(v < 0x00800000) | -(v >= 0x7f800000);
-    }
-    return !bad;
-}
+static bool grouped(const wick_xnn_value *v) { return v->quant == WICK_XQ_PER_CHANNEL_GROUP; }
 
-static bool scales_normal_bf16(const void *p, uint64_t n) {
-    int16_t bad = 0, v;
-    for (uint64_t i = 0; i < n; i++) {
-        memcpy(&v, (const uint8_t *)p + 2 * i, 2);
-        bad |= (int16_t) - (v < 0x0080) | (int16_t) - (v >= 0x7f80);
-    }
-    return !bad;
+static wick_status fail_scales(const check *c, uint32_t i) {
+    return wick_fail(c->err, WICK_EFORMAT, "%s: value %u has a scale that is not a positive normal number", c->name, i);
 }
 
 static wick_status check_scales(const check *c, uint32_t i, const wick_xnn_value *v) {
-    bool group = v->quant == WICK_XQ_PER_CHANNEL_GROUP;
     if (v->channel_dim < 0 || v->channel_dim >= v->rank)
         return wick_fail(c->err, WICK_EFORMAT, "%s: value %u: channel dimension %d of %d", c->name, i, v->channel_dim, v->rank);
     uint64_t want = v->dims[v->channel_dim];
-    if (group) {
+    if (grouped(v)) {
         if (v->rank != 2 || v->channel_dim != 0 || v->group_size <= 0 || v->group_size % 32 || v->dims[1] % (uint32_t)v->group_size)
             return wick_fail(c->err, WICK_EFORMAT,
                              "%s: value %u: groups of %d along %u columns, expected a multiple of 32 that divides them", c->name, i,
@@ -64,22 +50,19 @@ static wick_status check_scales(const check *c, uint32_t i, const wick_xnn_value
     if (v->n_scale != want)
         return wick_fail(c->err, WICK_EFORMAT, "%s: value %u has %u scales, its shape needs %llu", c->name, i, v->n_scale,
                          (unsigned long long)want);
-    const void *scales = v->scales ? (const void *)v->scales : v->scales_bf16;
-    bool bf16 = v->scales_bf16 != NULL;
     if (v->scale_constant) {
         if (v->scale_constant >= c->x->n_constant)
             return wick_fail(c->err, WICK_EFORMAT, "%s: value %u: scales are constant %u of %u", c->name, i, v->scale_constant,
                              c->x->n_constant);
         const wick_xnn_constant *k = &c->x->constants[v->scale_constant];
-        uint64_t size = want * (group ? 2 : 4), have = k->bytes.data ? k->bytes.size : k->size;
+        uint64_t size = want * (grouped(v) ? 2 : 4), have = k->bytes.data ? k->bytes.size : k->size;
         if (have < size)
             return wick_fail(c->err, WICK_EFORMAT, "%s: value %u: its scales take %llu bytes, constant %u has %llu", c->name, i,
                              (unsigned long long)size, v->scale_constant, (unsigned long long)have);
-        scales = k->bytes.data;
-        bf16 = group;
+        return WICK_OK; /* its contents: wick_xnn_check_scales */
     }
-    if (scales && !(bf16 ? scales_normal_bf16(scales, want) : scales_normal_f32(scales, want)))
-        return wick_fail(c->err, WICK_EFORMAT, "%s: value %u has a scale that is not a positive normal number", c->name, i);
+    if (v->scales && !wick_scales_normal_f32(v->scales, want)) return fail_scales(c, i);
+    if (v->scales_bf16 && !wick_scales_normal_bf16(v->scales_bf16, want)) return fail_scales(c, i);
     return WICK_OK;
 }
 
@@ -103,7 +86,7 @@ static wick_status check_quant(const check *c, uint32_t i, const wick_xnn_value 
             high = v->dtype == WICK_XD_QUINT8  ? 255
                    : v->dtype == WICK_XD_QINT8 ? 127
                                                : 0;
-    if (v->zero_point < low || v->zero_point > high || !scales_normal_f32(&v->scale, 1))
+    if (v->zero_point < low || v->zero_point > high || !wick_scales_normal_f32(&v->scale, 1))
         return wick_fail(c->err, WICK_EFORMAT, "%s: value %u: scale %g, zero point %d", c->name, i, (double)v->scale, v->zero_point);
     return WICK_OK;
 }
@@ -414,4 +397,15 @@ wick_status wick_xnn_check(const wick_xnn *x, const char *name, wick_error *err)
     wick_status status = check_graph(&c, ready, ready + x->n_value);
     wick_free(ready);
     return status;
+}
+
+wick_status wick_xnn_check_scales(const wick_xnn *x, const char *name, wick_error *err) {
+    check c = {x, name, err};
+    for (uint32_t i = 0; i < x->n_value; i++) {
+        const wick_xnn_value *v = &x->values[i];
+        const void *scales = v->quantized && v->scale_constant ? x->constants[v->scale_constant].bytes.data : NULL;
+        if (!scales || v->quant == WICK_XQ_PER_TENSOR || v->quant == WICK_XQ_PER_TOKEN_DYNAMIC) continue;
+        if (!(grouped(v) ? wick_scales_normal_bf16 : wick_scales_normal_f32)(scales, v->n_scale)) return fail_scales(&c, i);
+    }
+    return WICK_OK;
 }

@@ -27,9 +27,13 @@ static wick_status make_plan(wick_model *model, const wick_model_options *option
     uint32_t flags;
     if (!wick_cpu_level(options->cpu, &flags)) return wick_fail(err, WICK_EINVAL, "no processor level is called \"%s\"", options->cpu);
     WICK_TRY(wick_pool_new(options->threads, &pool, err));
-    wick_plan_options o = {.cpu_mask = flags & wick_cpu_detect(), .forget = forget, .forget_user = model->program};
+    bool odd_scales = false;
+    wick_plan_options o = {
+        .cpu_mask = flags & wick_cpu_detect(), .forget = forget, .forget_user = model->program, .odd_scales = &odd_scales};
     wick_status status = model->backend->plan_new(model->raised.graph, &o, pool, &model->plan, err);
     wick_pool_free(pool);
+    /* Weights that came without a delegate may have any scale: the program knows. */
+    if (status == WICK_OK && odd_scales) status = wick_program_check_scales(model->program, model->method, err);
     return status;
 }
 
@@ -71,6 +75,7 @@ static wick_status raise_program(wick_model *model, wick_plan plan, wick_error *
 /* Operators that the vm lacks are an error now and not in the middle of an answer. */
 static wick_status try_vm(const wick_model *model, wick_error *err) {
     wick_vm *vm = NULL;
+    WICK_TRY(wick_program_check_scales(model->program, model->method, err));
     WICK_TRY(wick_vm_new(model->program, model->method, &vm, err));
     wick_vm_free(vm);
     return WICK_OK;
@@ -80,7 +85,8 @@ static wick_status try_vm(const wick_model *model, wick_error *err) {
 
 static wick_status open_program(wick_model *model, const char *path, const wick_model_options *options, wick_error *err) {
     const char *name = options->method ? options->method : "forward";
-    wick_program_options po = {.no_mmap = options->no_mmap, .data_paths = options->data_paths, .n_data_path = options->n_data_paths};
+    wick_program_options po = {
+        .no_mmap = options->no_mmap, .data_paths = options->data_paths, .n_data_path = options->n_data_paths, .scales_later = true};
     model->path = wick_strdup(path);
     if (!model->path) return wick_fail_nomem(err);
     WICK_TRY(wick_program_open(path, &po, &model->program, err));

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/half.h"
 #include "base/mem.h"
+#include "base/scales.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -82,6 +83,7 @@ typedef struct packer {
     size_t scratch_size;
     _Atomic int64_t next;    /* unit that nobody has taken */
     _Atomic int64_t *n_left; /* [n_matrix]: units that are not packed */
+    _Atomic bool odd_scales;
 } packer;
 
 /* The weight row behind column c of a panel, or -1: none. */
@@ -101,7 +103,15 @@ static const wick_part *find_part(const wick_value *w, int64_t *row) {
     return part;
 }
 
-static void pack_q4(const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
+/* The scales of a row, on their way into a panel. */
+static void look_at_scales(packer *pk, wick_dtype dtype, const void *scales, int64_t n) {
+    bool normal = dtype == WICK_F32    ? wick_scales_normal_f32(scales, (uint64_t)n)
+                  : dtype == WICK_BF16 ? wick_scales_normal_bf16(scales, (uint64_t)n)
+                                       : false;
+    if (!normal) atomic_store_explicit(&pk->odd_scales, true, memory_order_relaxed);
+}
+
+static void pack_q4(packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
     const uint8_t *rows[WICK_PANEL];
     const uint16_t *scale_rows[WICK_PANEL];
     int64_t n_group = m->k / w->scheme.group;
@@ -113,12 +123,13 @@ static void pack_q4(const cpu_matrix *m, const wick_value *w, int64_t panel, uin
         rows[c] = (const uint8_t *)part->data.bytes + row * (m->k / 2);
         uint16_t *scales = (uint16_t *)(void *)(scratch + (size_t)(c * n_group) * 2);
         memcpy(scales, (const uint8_t *)part->scales.bytes + row * n_group * 2, (size_t)n_group * 2);
+        look_at_scales(pk, WICK_BF16, scales, n_group);
         scale_rows[c] = scales;
     }
     wick_q4_pack_panel(rows, scale_rows, m->k, w->scheme.group, m->panels + (size_t)panel * m->panel_size, m->colsum + panel * WICK_PANEL);
 }
 
-static void pack_q8(const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
+static void pack_q8(packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
     const int8_t *rows[WICK_PANEL];
     const wick_scheme *s = &w->scheme;
     for (int c = 0; c < WICK_PANEL; c++) {
@@ -129,6 +140,7 @@ static void pack_q8(const cpu_matrix *m, const wick_value *w, int64_t panel, uin
         const wick_part *part = find_part(w, &row);
         const uint8_t *scale = (const uint8_t *)part->scales.bytes + row * (int64_t)wick_dtype_size(s->scale_dtype);
         m->colsum[panel * WICK_PANEL + c] = s->scale_dtype == WICK_F32 ? wick_load_f32(scale) : wick_bf16_to_f32(wick_load_u16(scale));
+        look_at_scales(pk, s->scale_dtype, scale, 1);
         const uint8_t *codes = (const uint8_t *)part->data.bytes + row * ((m->k * s->bits + 7) / 8);
         if (s->bits == 8) {
             rows[c] = (const int8_t *)codes;
@@ -143,7 +155,7 @@ static void pack_q8(const cpu_matrix *m, const wick_value *w, int64_t panel, uin
 }
 
 /* Integer weights for unquantized activations. */
-static void pack_dequantized(const packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
+static void pack_dequantized(packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
     const void *rows[WICK_PANEL];
     for (int c = 0; c < WICK_PANEL; c++) {
         int64_t row = column_row(m, panel, c);
@@ -151,6 +163,10 @@ static void pack_dequantized(const packer *pk, const cpu_matrix *m, const wick_v
         if (row < 0) continue;
         float *y = (float *)(void *)scratch + c * m->k;
         cpu_const_row(&pk->p->kernels, w, row, m->k, y);
+        const wick_part *part = find_part(w, &row);
+        int64_t n_group = w->scheme.group ? (m->k + w->scheme.group - 1) / w->scheme.group : 1;
+        const uint8_t *scales = (const uint8_t *)part->scales.bytes + row * n_group * (int64_t)wick_dtype_size(w->scheme.scale_dtype);
+        look_at_scales(pk, w->scheme.scale_dtype, scales, n_group);
         rows[c] = y;
     }
     wick_float_pack_panel(rows, m->k, 4, 4, m->panels + (size_t)panel * m->panel_size);
@@ -193,11 +209,11 @@ static void pack_float(const cpu_matrix *m, const wick_value *w, int64_t panel) 
         }
 }
 
-static void pack_panel(const packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
+static void pack_panel(packer *pk, const cpu_matrix *m, const wick_value *w, int64_t panel, uint8_t *scratch) {
     if (m->kind == CPU_W_Q4)
-        pack_q4(m, w, panel, scratch);
+        pack_q4(pk, m, w, panel, scratch);
     else if (m->kind == CPU_W_Q8)
-        pack_q8(m, w, panel, scratch);
+        pack_q8(pk, m, w, panel, scratch);
     else if (w->scheme.kind == WICK_SCHEME_INT)
         pack_dequantized(pk, m, w, panel, scratch);
     else
@@ -333,6 +349,7 @@ wick_status cpu_pack(wick_backend_plan *p, const wick_plan_options *options, wic
         set_pointers(p);
         for (size_t i = 0; i < p->n_matrix; i++) pk.n_left[i] = units_of(&p->matrices[i]);
         wick_pool_run(pool, pack_all, &pk);
+        if (options->odd_scales) *options->odd_scales = pk.odd_scales;
     }
     wick_free((void *)pk.n_left);
     wick_free_aligned(pk.scratch);
