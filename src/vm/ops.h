@@ -118,6 +118,8 @@ wick_vm_fn wick_vm_linear, wick_vm_mm, wick_vm_bmm, wick_vm_addmm, wick_vm_convo
 /* ops_llama.c */
 wick_vm_fn wick_vm_update_cache, wick_vm_update_cache_indices, wick_vm_custom_sdpa, wick_vm_quantized_sdpa, wick_vm_sdpa_kv_cache,
     wick_vm_hadamard;
+/* ops_delta.c */
+wick_vm_fn wick_vm_gated_delta_rule;
 /* ops_quant.c */
 wick_vm_fn wick_vm_embedding_quantized, wick_vm_choose_qparams_token, wick_vm_quantize_token, wick_vm_dequantize_token,
     wick_vm_quantize_channel, wick_vm_dequantize_channel, wick_vm_quantize_tensor, wick_vm_dequantize_tensor, wick_vm_choose_qparams_tensor;

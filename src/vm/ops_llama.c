@@ -198,25 +198,56 @@ wick_status wick_vm_sdpa_kv_cache(wick_call *c) {
 
 /* ---------------------------------------------------------------- Hadamard */
 
-/* fast_hadamard_transform(x [.., n], out), n a power of two: y[i] = sum of (-1)^popcount(i & j) x[j] / sqrt(n). */
+/* A Hadamard matrix of order 28 in blocks of seven, each of them circulant: its first rows. It is the one that stock has, from N. J. A.
+ * Sloane's library of Hadamard matrices (had.28.will); element (column, row), as it is multiplied from the left. */
+static double sign28(int64_t row, int64_t column) {
+    static const char blocks[4][4][8] = {{"+------", "--++++-", "-+-++-+", "-++--++"},
+                                         {"++----+", "+------", "+--++--", "-+-++-+"},
+                                         {"+-+--+-", "-++--++", "+------", "++----+"},
+                                         {"+--++--", "+-+--+-", "--++++-", "+------"}};
+    return blocks[column / 7][row / 7][(row % 7 - column % 7 + 7) % 7] == '+' ? 1 : -1;
+}
+
+/* 28 rows of n numbers times the matrix from the left, which is not scaled. */
+static void multiply28(double *rows, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        double column[28];
+        for (int64_t k = 0; k < 28; k++) column[k] = rows[k * n + i];
+        for (int64_t j = 0; j < 28; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < 28; k++) sum += sign28(j, k) * column[k];
+            rows[j * n + i] = sum;
+        }
+    }
+}
+
+/* row[n] in blocks of `size`, a power of two: y[i] = sum of (-1)^popcount(i & j) x[j] / sqrt(size). */
+static void walsh(double *row, int64_t n, int64_t size) {
+    for (int64_t half = 1; half < size; half *= 2)
+        for (int64_t i = 0; i < n; i++) {
+            if (i & half) continue;
+            double a = row[i], b = row[i + half];
+            row[i] = a + b, row[i + half] = a - b;
+        }
+    for (int64_t i = 0; i < n; i++) row[i] /= sqrt((double)size);
+}
+
+/* fast_hadamard_transform(x [.., n], out), n a power of two, or 28 times one. */
 wick_status wick_vm_hadamard(wick_call *c) {
     const wick_vt *x = wick_call_tensor(c, 0);
     wick_vt *out = wick_call_tensor(c, 1);
-    int64_t n = wick_vt_last(x);
-    if (!x->rank || n <= 0 || (n & (n - 1)))
-        return wick_fail(c->err, WICK_EUNSUPPORTED, "a Hadamard transform of length %lld", (long long)n);
+    int64_t n = wick_vt_last(x), size = n > 0 && n & (n - 1) && n % 28 == 0 ? n / 28 : n;
+    if (!x->rank || size <= 0 || (size & (size - 1)))
+        return wick_fail(c->err, WICK_EUNSUPPORTED, "a Hadamard transform of length %lld, expected a power of two or 28 times one",
+                         (long long)n);
     WICK_TRY(wick_vt_resize_like(out, x, c->err));
     double *row = wick_vm_scratch(c->vm, (uint64_t)n * sizeof *row);
     if (!row) return wick_fail_nomem(c->err);
     for (uint64_t at = 0, count = wick_vt_count(x); at < count; at += (uint64_t)n) {
         for (int64_t i = 0; i < n; i++) row[i] = wick_vt_real(x, at + (uint64_t)i);
-        for (int64_t half = 1; half < n; half *= 2)
-            for (int64_t i = 0; i < n; i++) {
-                if (i & half) continue;
-                double a = row[i], b = row[i + half];
-                row[i] = a + b, row[i + half] = a - b;
-            }
-        for (int64_t i = 0; i < n; i++) wick_vt_set_real(out, at + (uint64_t)i, row[i] / sqrt((double)n));
+        walsh(row, n, size);
+        if (size != n) multiply28(row, size);
+        for (int64_t i = 0; i < n; i++) wick_vt_set_real(out, at + (uint64_t)i, row[i]);
     }
     return WICK_OK;
 }

@@ -204,4 +204,6 @@ const wick_vm_op wick_vm_ops[WICK_N_INSTR] = {
     [WICK_I_CUSTOM_QUANTIZED_SDPA] = {wick_vm_quantized_sdpa, 0},
     [WICK_I_SDPA_WITH_KV_CACHE] = {wick_vm_sdpa_kv_cache, 0},
     [WICK_I_FAST_HADAMARD] = {wick_vm_hadamard, 0},
+    [WICK_I_GATED_DELTA_RULE] = {wick_vm_gated_delta_rule, 0},
+    [WICK_I_CHANNELWISE_GATED_DELTA_RULE] = {wick_vm_gated_delta_rule, 0}, /* its older name */
 };

@@ -303,6 +303,20 @@ def attention():
     case('llama::custom_sdpa.out', [q, k, v, 2, mask, 0.0, False, 0.7], LL.custom_sdpa(q, k, v, 2, mask, 0.0, False, 0.7), 2e-6)
 
 
+def hadamard():
+    for n in (16, 28, 112):
+        x = f(2, n)
+        case('llama::fast_hadamard_transform.out', [x], LL.fast_hadamard_transform(x), 1e-6)
+
+
+def delta_rule():
+    for heads, shape in ((2, (1, 2, 5)), (4, (1, 2, 3)), (2, (1, 2, 4, 6))):
+        t = shape[2]
+        q, k, v, state = f(1, heads, t, 6), f(1, 2, t, 6) * 0.4, f(1, 2, t, 3), f(1, 2, 6, 3)
+        decay, beta = torch.rand(shape), torch.rand(1, 2, t)
+        case('llama::gated_delta_rule.out', [q, k, v, decay, beta, state], LL.gated_delta_rule(q, k, v, decay, beta, state), 3e-6)
+
+
 arithmetic()
 integers()
 conversions()
@@ -312,3 +326,5 @@ reductions()
 products()
 quantized()
 attention()
+hadamard()
+delta_rule()
