@@ -1,4 +1,4 @@
-/* Activations and what gates with them. */
+/* Activations, what gates with them, and the rotation that some programs put behind them. */
 #include "raise/raise_int.h"
 
 static bool is_rows(const wick_raiser *r, wick_value_id v) {
@@ -65,10 +65,26 @@ static wick_value_id build_gelu(wick_raiser *r, const wick_node *n, const wick_m
     return wick_r_like(r, act(r, m->v[0], n->attrs.fine.flag ? WICK_ACT_GELU_TANH : WICK_ACT_GELU), n->out);
 }
 
+/* Whole rows, not heads of a row; of a power of two. (A product of one and 28 is not orthonormal in stock, and rare.) */
+static bool match_hadamard(wick_raiser *r, const wick_node *n, wick_match *m) {
+    wick_dim n_row;
+    int64_t width;
+    if (!wick_r_made_by_instr(r, n->out, WICK_I_FAST_HADAMARD)) return false;
+    m->v[0] = wick_r_in(r, n, 0);
+    const wick_value *x = wick_r_value(r, m->v[0]);
+    return wick_r_rows(x, &n_row, &width) && wick_value_width(x) == width && !(width & (width - 1));
+}
+
+static wick_value_id build_hadamard(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    wick_value_id x = wick_r_as_rows(r, m->v[0]);
+    return wick_r_like(r, wick_r_op(r, WICK_OP_hadamard, (wick_attrs){.linear = {0}}, 1, &x), n->out);
+}
+
 const wick_pattern wick_pat_mlp[] = {
     {"silu", WICK_OP_f_mul, match_silu, build_silu},
     {"gated silu", WICK_OP_f_mul, match_gated_silu, build_gated_silu},
     {"gelu", WICK_OP_f_gelu, match_gelu, build_gelu},
+    {"hadamard", WICK_OP_f_other, match_hadamard, build_hadamard},
 };
 const size_t wick_n_pat_mlp = sizeof wick_pat_mlp / sizeof *wick_pat_mlp;
 

@@ -369,6 +369,7 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_LE_SCALAR] = do_like_first,
         [WICK_I_GT_SCALAR] = do_like_first,
         [WICK_I_GE_SCALAR] = do_like_first,
+        [WICK_I_FAST_HADAMARD] = do_like_first,
         [WICK_I_LOGICAL_NOT] = do_like_first,
         [WICK_I_BITWISE_NOT] = do_like_first,
         [WICK_I_REMAINDER_SCALAR] = do_like_first,

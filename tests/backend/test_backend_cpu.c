@@ -170,7 +170,11 @@ static void plain_rows(plain *p, const wick_node *n, const double *x, double *y)
                 *out = row[i] * b[r * width + i];
             else if (n->op == WICK_OP_softcap)
                 *out = (double)n->attrs.scale.scale * tanh(row[i] / (double)n->attrs.scale.scale);
-            else if (n->op == WICK_OP_last_row)
+            else if (n->op == WICK_OP_hadamard) {
+                *out = 0;
+                for (int64_t j = 0; j < width; j++) *out += __builtin_parityll((unsigned long long)(i & j)) ? -row[j] : row[j];
+                *out /= sqrt((double)width);
+            } else if (n->op == WICK_OP_last_row)
                 *out = row[i]; /* rows before the last are harmless */
             else
                 fail_msg("no plain evaluation of %s", wick_op_name(n->op));
@@ -220,7 +224,7 @@ static void plain_logits(const wick_graph *g, const int32_t *tokens, int64_t n, 
 
 /* ---------------------------------------------------------------- configurations */
 
-enum { N_CONFIG = 15 };
+enum { N_CONFIG = 16 };
 
 static tiny_options config(int i) {
     tiny_options o = tiny_options_default();
@@ -246,6 +250,7 @@ static tiny_options config(int i) {
         o.embedding = (wick_scheme){WICK_SCHEME_INT, 2, 32, WICK_F32, WICK_PACK_HIGH_FIRST};
         break;
     case 14: o.window = 9, o.n_sink = 3, o.wrap = (wick_wrap){3, 18}; break;
+    case 15: o.quant = TINY_Q4, o.ffn = 128, o.hadamard = true; break;
     }
     return o;
 }

@@ -170,6 +170,7 @@ static wick_value_id layer(maker *m, wick_value_id x, int64_t i, wick_value_id c
     x = op(m, WICK_OP_add, (wick_attrs){0}, x, a, -1);
     wick_value_id h = linear(m, norm(m, x, 1, o->dim), 2 * o->ffn, o->dim, o->bias);
     h = op(m, WICK_OP_glu, (wick_attrs){.act = {o->geglu ? WICK_ACT_GELU_TANH : WICK_ACT_SILU}}, h, -1, -1);
+    if (o->hadamard) h = op(m, WICK_OP_hadamard, (wick_attrs){0}, h, -1, -1);
     h = linear(m, h, o->dim, o->ffn, false);
     return op(m, WICK_OP_add, (wick_attrs){0}, x, h, -1);
 }

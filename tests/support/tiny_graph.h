@@ -11,7 +11,7 @@ typedef struct tiny_options {
     tiny_quant quant;
     int64_t group;         /* of Q4 */
     wick_scheme embedding; /* zero: f32 */
-    bool interleaved_rope, qk_norm, bias, post_norm, full_logits, geglu, conv_layers, parts, prune;
+    bool interleaved_rope, qk_norm, bias, post_norm, full_logits, geglu, conv_layers, parts, prune, hadamard;
     int64_t window, n_sink;
     wick_wrap wrap; /* of rope */
     float softcap;
