@@ -1,11 +1,12 @@
 /* tiktoken's rank files: "base64(bytes) SP rank" lines. The pattern and the special tokens are not in the file: a JSON file beside
- * it says them ({"pat_str", "special_tokens"}), or the number of ranks tells which well-known vocabulary it is. */
+ * it says them ({"pat_str", "special_tokens"}), or the ranks are those of a published vocabulary. */
 #include "base/limits.h"
 #include "base/mem.h"
 #include "text/read_json.h"
 #include "text/tok_base64.h"
 #include "text/tok_split.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,36 +100,70 @@ static wick_status llama3(wick_tok_spec *s, wick_error *err) {
     return wick_spec_around(s, false, s->config.bos_id, err);
 }
 
+/* The published vocabularies: by the number of ranks and the SHA-256 of the file. */
 static const struct {
+    const char *name;
     size_t n_rank;
+    const char *sha256;
     wick_splitter_kind splitter;
     const char *special[6];
     uint32_t id[6];
 } known[] = {
-    {50256, WICK_SPLITTER_GPT2, {"<|endoftext|>"}, {50256}}, /* r50k */
-    {50280, WICK_SPLITTER_GPT2, {"<|endoftext|>"}, {50256}}, /* p50k */
-    {100256,
+    {"r50k_base",
+     50256,
+     "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
+     WICK_SPLITTER_GPT2,
+     {"<|endoftext|>"},
+     {50256}},
+    {"p50k_base",
+     50280,
+     "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069",
+     WICK_SPLITTER_GPT2,
+     {"<|endoftext|>"},
+     {50256}},
+    {"cl100k_base",
+     100256,
+     "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
      WICK_SPLITTER_CL100K,
      {"<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|endofprompt|>"},
      {100257, 100258, 100259, 100260, 100276}},
-    {199998, WICK_SPLITTER_O200K, {"<|endoftext|>", "<|endofprompt|>"}, {199999, 200018}},
+    {"o200k_base",
+     199998,
+     "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+     WICK_SPLITTER_O200K,
+     {"<|endoftext|>", "<|endofprompt|>"},
+     {199999, 200018}},
 };
+
+static bool has_sha256(wick_bytes data, const char *want) {
+    uint8_t hash[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof hash + 1];
+    crypto_hash_sha256(hash, data.data, data.size);
+    return !strcmp(sodium_bin2hex(hex, sizeof hex, hash, sizeof hash), want);
+}
+
+/* A file without its rule: one of the published ones, or Llama 3's, whose family has many vocabularies. */
+static wick_status read_known(wick_bytes data, wick_tok_spec *s, wick_error *err) {
+    size_t n_rank = 0, i = 0;
+    for (size_t id = 0; id < s->n_token; id++) n_rank += (s->tokens[id].flags & WICK_TOKEN_PRESENT) != 0;
+    while (i < sizeof known / sizeof *known && known[i].n_rank != n_rank) i++;
+    if (i == sizeof known / sizeof *known) return llama3(s, err);
+    if (!has_sha256(data, known[i].sha256))
+        return wick_fail(err, WICK_EUNSUPPORTED,
+                         "it has %zu ranks as %s has, but other bytes: say its rule in a JSON file beside it, FILE.json: "
+                         "{\"pat_str\": ..., \"special_tokens\": {...}}",
+                         n_rank, known[i].name);
+    const char *pattern = wick_splitter_pattern(known[i].splitter);
+    WICK_TRY(set_pattern(s, pattern, strlen(pattern), err));
+    for (size_t k = 0; k < 6 && known[i].special[k]; k++) WICK_TRY(add_special(s, known[i].id[k], known[i].special[k], err));
+    s->config.eos_id = (int32_t)known[i].id[0];
+    return WICK_OK;
+}
 
 wick_status wick_read_tiktoken(wick_bytes data, wick_bytes sidecar, wick_tok_spec *s, wick_error *err) {
     WICK_TRY(read_ranks(data, s, err));
     s->config.model = WICK_TOK_BPE;
     s->config.flags = WICK_TOK_BYTE_DOMAIN | WICK_TOK_IGNORE_MERGES;
     WICK_TRY(wick_spec_implied_merges(s, 0, true, true, err));
-    if (sidecar.data) return read_sidecar(sidecar, s, err);
-    size_t n_rank = 0;
-    for (size_t i = 0; i < s->n_token; i++) n_rank += (s->tokens[i].flags & WICK_TOKEN_PRESENT) != 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].n_rank != n_rank) continue;
-        const char *pattern = wick_splitter_pattern(known[i].splitter);
-        WICK_TRY(set_pattern(s, pattern, strlen(pattern), err));
-        for (size_t k = 0; k < 6 && known[i].special[k]; k++) WICK_TRY(add_special(s, known[i].id[k], known[i].special[k], err));
-        s->config.eos_id = (int32_t)known[i].id[0];
-        return WICK_OK;
-    }
-    return llama3(s, err);
+    return sidecar.data ? read_sidecar(sidecar, s, err) : read_known(data, s, err);
 }

@@ -167,12 +167,19 @@ static const struct {
                            "\\s*[\\r\\n]|\\s+(?!\\S)|\\s"},
     /* other spellings of the same */
     {WICK_SPLITTER_GPT2, "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"},
+    {WICK_SPLITTER_GPT2, "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s"},
 };
 
 const char *wick_splitter_pattern(wick_splitter_kind kind) {
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (patterns[i].kind == kind) return patterns[i].pattern;
     return NULL;
+}
+
+const char *wick_splitter_spelling(size_t i, wick_splitter_kind *kind) {
+    if (i >= sizeof patterns / sizeof *patterns) return NULL;
+    *kind = patterns[i].kind;
+    return patterns[i].pattern;
 }
 
 wick_splitter_kind wick_splitter_of(const char *pattern, size_t size) {

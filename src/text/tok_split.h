@@ -23,6 +23,8 @@ typedef size_t wick_splitter_fn(const char *s, size_t at, size_t n);
 wick_splitter_fn *wick_splitter_get(wick_splitter_kind kind);
 /* The pattern that a splitter stands for, spelled as in tokenizer.json. */
 const char *wick_splitter_pattern(wick_splitter_kind kind);
+/* Every spelling that is known, by number; NULL: no more. */
+const char *wick_splitter_spelling(size_t i, wick_splitter_kind *kind);
 /* The splitter of a pattern, by any of its known spellings. */
 wick_splitter_kind wick_splitter_of(const char *pattern, size_t size);
 

@@ -9,6 +9,7 @@ tables and is counted apart; any other difference is an error: exit status 1. Pa
 import argparse
 import base64
 import glob
+import hashlib
 import itertools
 import json
 import os
@@ -142,7 +143,24 @@ def tiktoken_of(path):
     if os.path.exists(path + ".json"):
         rule = json.load(open(path + ".json"))
         return Tiktoken(path, rule["pat_str"], rule["special_tokens"])
-    return Tiktoken(path, P3, None)
+    with open(path, "rb") as f:
+        data = f.read()
+    published = published_rule(data)
+    return Tiktoken(path, published["pat_str"], published["special_tokens"]) if published else Tiktoken(path, P3, None)
+
+
+def published_rule(data):
+    """tiktoken's own rule of the vocabulary that it publishes under this hash."""
+    from tiktoken_ext import openai_public
+    found = []
+    for name in ("r50k_base", "p50k_base", "cl100k_base", "o200k_base"):
+        def load(url, expected_hash):
+            found.append(name) if hashlib.sha256(data).hexdigest() == expected_hash else None
+        openai_public.load_tiktoken_bpe = load
+        rule = openai_public.ENCODING_CONSTRUCTORS[name]()
+        if found:
+            return rule
+    return None
 
 
 def reference_of(path):
