@@ -43,13 +43,19 @@ bench: all        ## speed, ours and the peers' in turn
 fuzz:             ## libFuzzer campaigns, FUZZ_SECONDS each (default 60)
 	@tools/fuzz $(BUILD)-fuzz
 
+damage:           ## programs with every number of their structure changed, opened and run under sanitizers (hours)
+	@tools/damage $(BUILD)-asan
+
+mutants:          ## takes the checks of the program readers away one by one: does a test notice?
+	@tools/mutate_checks $(BUILD)-mutants
+
 install: all      ## library, headers, program, pkg-config and CMake files, under PREFIX
 	$(CMAKE) --install $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-mutants
 
 help:
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  .*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
 
-.PHONY: all setup setup-test demo test check interop fuzz-text bench fuzz install clean help
+.PHONY: all setup setup-test demo test check interop fuzz-text bench fuzz damage mutants install clean help

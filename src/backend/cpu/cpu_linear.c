@@ -7,7 +7,7 @@ static void gemm(const cpu_work *w, const cpu_phase *ph, int64_t row, int64_t n_
     const cpu_matrix *m = &w->p->matrices[ph->index];
     const wick_kernels *k = &w->p->kernels;
     const uint8_t *panels = m->panels + (size_t)panel * m->panel_size;
-    const float *bias = m->bias ? m->bias + panel * WICK_PANEL : NULL, *columns = m->colsum + panel * WICK_PANEL;
+    const float *bias = m->bias ? m->bias + panel * WICK_PANEL : NULL, *columns = m->colsum ? m->colsum + panel * WICK_PANEL : NULL;
     const wick_qtile *tiles = w->desk->tiles;
     if (m->kind == CPU_W_Q4) {
         k->gemm_q4(n_tile, tiles, n_panel, panels, columns, bias, y, stride);
