@@ -243,7 +243,7 @@ static bool matmul(const wick_xnn *x, const wick_xnn_node *n, shape *out) {
  * subsampling h w, dilation h w, channels in and out of a group, groups, adjustment h w. */
 static bool window(uint32_t in, uint64_t before, uint64_t after, uint32_t kernel, uint32_t step, uint32_t dilation, uint32_t *out) {
     uint64_t span = (uint64_t)dilation * (kernel - 1) + 1, room = in + before + after;
-    if (!kernel || !step || !dilation || span > room) return false;
+    if (!kernel || !step || !dilation || span > room || (room - span) / step >= INT32_MAX) return false;
     *out = (uint32_t)((room - span) / step + 1);
     return true;
 }
