@@ -47,6 +47,7 @@ typedef struct parsed {
     const wick_xnn **list;
     size_t n;
     wick_table by_bytes; /* -> index into list */
+    uint64_t size, max_size;
 } parsed;
 
 static wick_status read_payload(wick_program *p, const wick_program_options *options, parsed *seen, const wick_pte_delegate *d,
@@ -54,6 +55,11 @@ static wick_status read_payload(wick_program *p, const wick_program_options *opt
     const wick_xnn **known = &seen->by_place[d->inline_data ? p->pte.n_segment + d->index : d->index];
     wick_bytes blob = blob_of(&p->pte, d);
     uint64_t i;
+    /* Segments that overlap could make a small file a day's reading. */
+    if (!*known && blob.size > seen->max_size - seen->size)
+        return wick_fail(err, WICK_EFORMAT, "%s: the payload of %zu bytes overlaps others: the whole file has %llu", place, blob.size,
+                         (unsigned long long)seen->max_size);
+    if (!*known) seen->size += blob.size;
     if (!*known && wick_table_get(&seen->by_bytes, blob.data, blob.size, &i)) *known = seen->list[i];
     if (*known) {
         *out = **known;
@@ -210,7 +216,8 @@ static wick_status bind(wick_program *p, wick_bytes file, const wick_program_opt
         n_delegate += p->pte.methods[i].n_delegate;
     }
     parsed seen = {.by_place = WICK_NEW_ARRAY(const wick_xnn *, (size_t)p->pte.n_segment + p->pte.n_inline),
-                   .list = WICK_NEW_ARRAY(const wick_xnn *, n_delegate)};
+                   .list = WICK_NEW_ARRAY(const wick_xnn *, n_delegate),
+                   .max_size = file.size};
     wick_status status = seen.by_place && seen.list ? WICK_OK : wick_fail_nomem(err);
     for (uint32_t i = 0; status == WICK_OK && i < p->pte.n_method; i++) status = read_delegates(p, options, &seen, &p->methods[i], err);
     wick_free(seen.by_place);

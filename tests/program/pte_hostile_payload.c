@@ -209,6 +209,25 @@ static void list_claimed(uint8_t *file, size_t *size) { set(file, *size, "a node
 static void lists_differ(uint8_t *file, size_t *size) { hostile_set(file, *size, "a node", "sizes", PLACE_COUNT, 0, 1); }
 static void list_long(uint8_t *file, size_t *size) { hostile_set(file, *size, "a node", "sizes", PLACE_COUNT, 0, 9); }
 
+/* ---------------------------------------------------------------- overlaps */
+
+/* Four delegates, one per segment but the first; and each of these segments from the payload's place to the end. */
+static void four_delegates(wick_pte *p, hostile_graph *g) {
+    static uint8_t filler[65536];
+    wick_pte_delegate *all = wick_pte_alloc(p, 4, sizeof *all);
+    assert_non_null(all);
+    g->constants[2].bytes = (wick_bytes){filler, sizeof filler};
+    for (uint32_t i = 0; i < 4; i++) all[i] = p->methods[0].delegates[0], all[i].index = i + 1;
+    p->methods[0].delegates = all, p->methods[0].n_delegate = 4;
+}
+static void all_the_same(uint8_t *file, size_t *size) {
+    uint64_t base = wick_load_u64(file + 24), offset = (uint64_t)(payload(file, *size) - file) - base;
+    for (size_t i = 0; i < 4; i++) {
+        hostile_set(file, *size, "DataSegment", "offset", PLACE_SCALAR, i, offset);
+        hostile_set(file, *size, "DataSegment", "size", PLACE_SCALAR, i, *size - base - offset - 8 * i);
+    }
+}
+
 static const hostile_case cases[] = {
     HOSTILE_CHANGE(many_arguments, "claims 4097 arguments, at most 4096"),
     HOSTILE_CHANGE(far_extern, "argument 2 of 2"),
@@ -296,6 +315,7 @@ static const hostile_case cases[] = {
     HOSTILE_PATCH(node_empty, "node 0 is of unknown kind 2"),
     HOSTILE_PATCH(id_twice, "two values have the id"),
     HOSTILE_PATCH(id_unknown, "names a value that does not exist"),
+    {"all_the_same", four_delegates, all_the_same, "overlaps others"},
     {"slice_node", slice_node, NULL, NULL},
     {"list_claimed", slice_node, list_claimed, "claims 1 dimensions and lists 2 and 2"},
     {"lists_differ", slice_node, lists_differ, "lists 2 and 1"},

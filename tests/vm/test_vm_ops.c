@@ -168,8 +168,23 @@ static void expect_sentence(const char *name, const char *sentence, int n_tensor
     vm_case_release(&c);
 }
 
+/* A row far behind a tensor's last: the operator's arguments are in another order than those of the others. */
+static void expect_no_row(int64_t index) {
+    vm_case c = {0};
+    wick_error e = {0};
+    snprintf(c.name, sizeof c.name, "executorch_prim::et_copy_index.tensor");
+    vm_case_arg(&c, vm_case_tensor(&c, WICK_ST_FLOAT, 2, (const int32_t[]){4, 2}));
+    vm_case_arg(&c, vm_case_tensor(&c, WICK_ST_FLOAT, 1, (const int32_t[]){2}));
+    vm_case_arg(&c, vm_case_int(&c, index));
+    assert_int_not_equal(vm_case_run(&c, &e), WICK_OK);
+    if (!strstr(e.message, "executorch_prim::et_copy_index.tensor")) fail_msg("\"%s\"", e.message);
+    vm_case_release(&c);
+}
+
 static void faults_are_named(void **state) {
     (void)state;
+    const int64_t rows[] = {4, -1, INT32_MAX, INT64_MAX, INT64_MIN, (int64_t)1 << 32};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect_no_row(rows[i]);
     const int floats[] = {WICK_ST_FLOAT, WICK_ST_FLOAT, WICK_ST_FLOAT}, table[] = {WICK_ST_FLOAT, WICK_ST_LONG, WICK_ST_FLOAT};
     const int64_t nine = 9, padding[] = {-1, 0, 0}, position[] = {6}, select[] = {1, 4};
     expect_sentence("aten::embedding.out", "index 9, but there are 4 rows", 3, table, (const int32_t[][4]){{4, 2}, {1}, {1, 2}},
