@@ -78,14 +78,14 @@ static wick_status verify_list(const verify *c, uint32_t i_value, const wick_pte
 
 static wick_status verify_indices(const verify *c, const int32_t *items, uint32_t n, const char *what, uint32_t number) {
     for (uint32_t i = 0; i < n; i++)
-        if (items[i] < 0 || (uint32_t)items[i] >= c->m->n_value)
+        if ((uint32_t)items[i] >= c->m->n_value) /* negative ones too */
             return wick_fail(c->err, WICK_EFORMAT, "%s: method \"%s\": %s %u: item %u is value %d, the method has %u values", c->name,
                              c->m->name, what, number, i, items[i], c->m->n_value);
     return WICK_OK;
 }
 
 static wick_status verify_index(const verify *c, uint32_t i_instr, const char *what, int32_t index, uint32_t n) {
-    if (index >= 0 && (uint32_t)index < n) return WICK_OK;
+    if ((uint32_t)index < n) return WICK_OK; /* no negative one is */
     return wick_fail(c->err, WICK_EFORMAT, "%s: method \"%s\": instruction %u names %s %d, there are %u", c->name, c->m->name, i_instr,
                      what, index, n);
 }

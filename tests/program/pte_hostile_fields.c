@@ -10,7 +10,7 @@ typedef struct mini {
     int kind, scalar_type, dynamism, layout, location, device, arena_device, instr_kind, data_location;
     uint64_t mutable_segment;
     bool no_content, planned, extra, no_args, no_data, nul_name;
-    const char *name, *overload; /* of the method; of an operator */
+    const char *name, *overload, *tensor_name; /* of the method; of an operator */
 } mini;
 
 static const mini plain = {.n_rank = 1, .n_order = 1, .kind = WICK_EV_TENSOR, .scalar_type = WICK_ST_FLOAT, .name = "m"};
@@ -30,8 +30,10 @@ static wick_fbb_ref tensor(wick_fbb *b, const mini *m) {
         plan = wick_fbb_table_end(b);
     }
     if (m->extra) {
+        wick_fbb_ref name = text(b, m->tensor_name);
         wick_fbb_table_begin(b);
         wick_fbb_add_u64(b, 0, m->mutable_segment, 0);
+        wick_fbb_add_ref(b, 1, name);
         wick_fbb_add_u8(b, 2, (uint8_t)m->location, 0);
         wick_fbb_add_u8(b, 3, (uint8_t)m->device, 0);
         extra = wick_fbb_table_end(b);
@@ -163,10 +165,12 @@ static void values_and_tensors(void) {
     REFUSE("is not a strided tensor", m.layout = 1);
     REFUSE("planned in arena 0", m.planned = true);
     REFUSE(NULL, m.planned = true, m.memory_id = 1);
+    REFUSE("4 bytes at 0 of arena 2 lie outside it (2 arenas, 0 bytes)", m.planned = true, m.memory_id = 2);
     REFUSE("mutable data segment 4294967295", m.extra = true, m.mutable_segment = UINT32_MAX);
     REFUSE("mutable data segment 4294967296", m.extra = true, m.mutable_segment = (uint64_t)1 << 32);
     REFUSE("unknown data location 2", m.extra = true, m.location = 2);
     REFUSE("no name to find it by", m.extra = true, m.location = 1);
+    REFUSE("no name to find it by", m.extra = true, m.location = 1, m.tensor_name = "");
     REFUSE("lives on a device of type 1", m.extra = true, m.device = 1);
     REFUSE("value 0 is of unknown kind 12", m.kind = 12);
     REFUSE("value 0 of kind 5 has no content", m.no_content = true);
@@ -179,7 +183,7 @@ static void methods_and_instructions(void) {
     REFUSE("contains a NUL byte", m.nul_name = true);
     REFUSE("a method has a name of 0 bytes", m.name = NULL);
     REFUSE("instruction 0 is of unknown kind 6", m.instr_kind = 6);
-    REFUSE("instruction 0 is of unknown kind 5", m.instr_kind = WICK_IK_FREE, m.no_args = true);
+    REFUSE("instruction 0 of kind 5 has no content", m.instr_kind = WICK_IK_FREE, m.no_args = true);
     REFUSE(NULL, m.instr_kind = WICK_IK_FREE);
     REFUSE("more than 4194304 instructions", m.instr_kind = WICK_IK_FREE, m.n_chain = 5);
     REFUSE("delegate 0 has no data", m.no_data = true);

@@ -77,6 +77,7 @@ static void topk(wick_pte *p) {
 }
 static void topk_one(wick_pte *p) { topk(p), args[7] = SMALL_U; }
 static void topk_short(wick_pte *p) { topk(p), p->methods[0].values[17].n = 1; }
+static void topk_optional(wick_pte *p) { topk(p), p->methods[0].values[17].kind = WICK_EV_OPTIONAL_TENSOR_LIST; }
 static void topk_other(wick_pte *p) { topk(p), p->methods[0].values[17].items[0] = SMALL_Y; }
 static void topk_constant(wick_pte *p) { topk(p), args[6] = SMALL_C, p->methods[0].values[17].items[1] = SMALL_C; }
 static void too_many(wick_pte *p) { call(p, 2, 6, (int32_t[]){SMALL_X, SMALL_C, SMALL_I1, SMALL_T, SMALL_T, SMALL_T}); }
@@ -128,6 +129,7 @@ void test_hostile_structs(void **state) {
     REFUSE(topk, NULL);
     REFUSE(topk_one, "does not repeat the result");
     REFUSE(topk_short, "does not repeat the result");
+    REFUSE(topk_optional, "does not repeat the result");
     REFUSE(topk_other, "does not repeat the result");
     REFUSE(topk_constant, "writes tensor 5, which is a constant");
     REFUSE(too_many, "has 6 arguments, expected 5");
