@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "program/program.h"
 
-enum { HAS_STORAGE = 1, CONSTANT = 2 };
+enum { HAS_STORAGE = 1, CONSTANT = 2, USED = 4, USED_AGAIN = 8 };
 
 typedef struct check {
     const wick_pte *p;
@@ -44,7 +44,30 @@ static wick_status find_ops(check *c) {
     return WICK_OK;
 }
 
-/* ---------------------------------------------------------------- storage */
+/* ---------------------------------------------------------------- uses and storage */
+
+static bool lists_values(wick_evalue_kind kind) {
+    return kind == WICK_EV_INT_LIST || kind == WICK_EV_TENSOR_LIST || kind == WICK_EV_OPTIONAL_TENSOR_LIST;
+}
+
+static void mark_use(check *c, int64_t value) {
+    if (value >= 0) c->marks[value] |= c->marks[value] & USED ? USED_AGAIN : USED;
+}
+
+/* Every place that names a value: instructions, lists, outputs. */
+static void mark_uses(check *c) {
+    const wick_pte_method *m = c->m;
+    for (uint32_t i = 0; i < m->n_instr; i++) {
+        const wick_pte_instr *in = &m->instrs[i];
+        bool calls = in->kind == WICK_IK_KERNEL || in->kind == WICK_IK_DELEGATE;
+        for (uint32_t k = 0; calls && k < in->n_arg; k++) mark_use(c, in->args[k]);
+        if (!calls) mark_use(c, in->index);
+        if (in->kind == WICK_IK_MOVE) mark_use(c, in->target);
+    }
+    for (uint32_t i = 0; i < m->n_value; i++)
+        for (uint32_t k = 0; lists_values(m->values[i].kind) && k < m->values[i].n; k++) mark_use(c, m->values[i].items[k]);
+    for (uint32_t i = 0; i < m->n_output; i++) mark_use(c, m->outputs[i]);
+}
 
 static void mark_storage(check *c) {
     const wick_pte_method *m = c->m;
@@ -136,11 +159,15 @@ static const char *expected(char letter) {
     }
 }
 
-/* The returned value repeats what was written: `written` values, or the list `list` (>= 0). */
-static bool repeats(const wick_pte_method *m, char letter, int32_t arg, const int32_t *written, uint32_t n_written, int32_t list) {
-    if (letter == '=') return n_written && arg == written[n_written - 1];
-    if (arg == list) return true;
+/* The returned value repeats what was written: `written` values, or the list `list` (>= 0). Of what changes its first argument in place,
+ * some exporters give the result a name of its own, which then nothing else uses. */
+static bool repeats(const check *c, const char *letters, char letter, int32_t arg, const int32_t *written, uint32_t n_written,
+                    int32_t list) {
+    const wick_pte_method *m = c->m;
     const wick_pte_value *v = &m->values[arg];
+    bool own_name = letters[0] == 't' && v->kind == WICK_EV_TENSOR && !(c->marks[arg] & USED_AGAIN);
+    if (letter == '=') return own_name || (n_written && arg == written[n_written - 1]);
+    if (arg == list) return true;
     if (v->kind != WICK_EV_TENSOR_LIST) return false;
     if (list >= 0) return v->n == m->values[list].n && (!v->n || memcmp(v->items, m->values[list].items, v->n * sizeof *v->items) == 0);
     if (v->n != n_written) return false;
@@ -166,7 +193,7 @@ static wick_status check_kernel(const check *c, uint32_t i_instr, const wick_pte
         int32_t arg = in->args[i++];
         const wick_pte_value *v = &m->values[arg];
         if (repeat) {
-            if (repeats(m, letter, arg, written, n_written, list)) continue;
+            if (repeats(c, wick_instr_op_args(op), letter, arg, written, n_written, list)) continue;
             return wick_fail(c->err, WICK_EFORMAT,
                              "%s: method \"%s\": instruction %u (%s): the last argument, value %d, does not repeat the result", c->name,
                              m->name, i_instr, what, arg);
@@ -220,6 +247,7 @@ static wick_status check_instr(const check *c, uint32_t i_instr) {
 static wick_status check_method(check *c) {
     WICK_TRY(find_ops(c));
     mark_storage(c);
+    mark_uses(c);
     for (uint32_t i = 0; i < c->m->n_instr; i++) WICK_TRY(check_instr(c, i));
     if (c->flags & WICK_CHECK_PLAN) return wick_pte_check_plan(c->p, c->m, c->ops, c->name, c->err);
     return WICK_OK;
