@@ -199,7 +199,7 @@ typedef struct wick_graph {
     size_t n_node, node_cap;
     wick_value_id tokens;   /* input i64 [S] */
     wick_value_id logits;   /* output f32 [1,V], or [S,V] */
-    wick_value_id position; /* input i64 [1], the number P; -1: none. Only fine ops read it */
+    wick_value_id position; /* input i64 [1], the number P, or i64 [S], P .. P+S-1; -1: none. Only fine ops read it */
     int64_t max_seq_len;    /* bound of S */
     int64_t max_context;    /* bound of P + S */
     int64_t n_vocab, n_layer;

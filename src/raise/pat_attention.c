@@ -4,19 +4,15 @@
 
 #include <math.h>
 
-typedef struct cache {
-    wick_value_id rows, state;
-    wick_node_id append;
-    int64_t context, n_head, d_head;
-} cache;
-
-/* v = cache after rows were appended at P, and nobody else looks at either version of it. */
-static bool find_cache(const wick_raiser *r, wick_value_id v, cache *c) {
+/* v = a cache [1, C, G, D] with this step's rows, and nobody else looks at either version of it. */
+static bool find_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c) {
     const wick_node *append = wick_r_is(r, v, WICK_OP_f_append);
+    wick_value_id put = wick_r_permuted(r, v, 0, 2, 1, 3);
+    if (put >= 0) return wick_r_put_cache(r, put, c);
     if (!append || !wick_dim_equal(append->attrs.fine.start, (wick_dim){0, 0, 1})) return false;
     c->rows = wick_r_in(r, append, 0);
     c->state = wick_r_in(r, append, 1);
-    c->append = (wick_node_id)(append - r->g->nodes);
+    c->writer = (wick_node_id)(append - r->g->nodes);
     const wick_value *s = wick_r_value(r, c->state), *rows = wick_r_value(r, c->rows);
     if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4 || s->dims[0].c != 1 || !wick_r_starts_zero(r, c->state))
         return false;
@@ -35,9 +31,9 @@ static bool starts_at_end(wick_dim start, wick_dim n_row, wick_dim n_query) {
     return rows && wick_dim_equal(start, expected);
 }
 
-/* v: q, k, v; then the states; n: append nodes, C, G, D, H; number[0]: scale */
+/* v: q, k, v; then the states; n: nodes that wrote them, C, G, D, H; number[0]: scale */
 static bool match_attention(wick_raiser *r, const wick_node *n, wick_match *m) {
-    cache k, v;
+    wick_r_cache k, v;
     wick_value_id q = wick_r_in(r, n, 0);
     const wick_value *query = wick_r_value(r, q);
     wick_dim n_query, n_row;
@@ -51,7 +47,7 @@ static bool match_attention(wick_raiser *r, const wick_node *n, wick_match *m) {
     if (!wick_r_rows(query, &n_query, &width) || query->dims[2].c < 1 || query->dims[2].c % k.n_head) return false;
     if (!starts_at_end(n->attrs.fine.start, n_row, n_query)) return false;
     *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state},
-                      .n = {k.append, v.append, k.context, k.n_head, k.d_head, query->dims[2].c}};
+                      .n = {k.writer, v.writer, k.context, k.n_head, k.d_head, query->dims[2].c}};
     m->number[0] = n->attrs.fine.number != 0 ? n->attrs.fine.number : 1 / sqrt((double)k.d_head);
     return true;
 }

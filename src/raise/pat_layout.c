@@ -42,6 +42,21 @@ static wick_value_id build_view(wick_raiser *r, const wick_node *n, const wick_m
     return wick_r_like(r, wick_r_in(r, n, 0), n->out);
 }
 
+/* Two permutations, the second of which undoes the first. */
+static bool match_permute_back(wick_raiser *r, const wick_node *n, wick_match *m) {
+    const wick_node *first = wick_r_is(r, wick_r_in(r, n, 0), WICK_OP_f_permute);
+    if (!first) return false;
+    for (int i = 0; i < wick_r_value(r, n->out)->rank; i++)
+        if (first->attrs.fine.perm[n->attrs.fine.perm[i]] != i) return false;
+    m->v[0] = wick_r_in(r, first, 0);
+    return true;
+}
+
+static wick_value_id build_permuted_back(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    (void)r, (void)n;
+    return m->v[0];
+}
+
 static bool match_view_of_view(wick_raiser *r, const wick_node *n, wick_match *m) {
     (void)m;
     wick_value_id in = wick_r_in(r, n, 0);
@@ -58,6 +73,7 @@ const wick_pattern wick_pat_layout[] = {
     {"cast", WICK_OP_f_cast, match_copy, build_view},
     {"rounding", WICK_OP_f_cast, match_rounding, build_view},
     {"permute", WICK_OP_f_permute, match_permute, build_view},
+    {"permute back", WICK_OP_f_permute, match_permute_back, build_permuted_back},
     {"view of view", WICK_OP_f_view, match_view_of_view, build_view},
     {"cat of one", WICK_OP_f_cat, match_cat, build_same},
 };

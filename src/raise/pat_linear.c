@@ -3,16 +3,25 @@
 
 static int64_t last_dim(const wick_value *v) { return v->rank && wick_dim_is_const(v->dims[v->rank - 1]) ? v->dims[v->rank - 1].c : 0; }
 
-/* v[0]: x, v[1]: w, v[2]: bias or -1; n[0]: N, n[1]: K; flag: x is quantized by row */
+/* A weight [K, N] that is made of one [N, K] at every step is that one. */
+static wick_value_id untransposed(const wick_raiser *r, wick_value_id w, bool *transposed) {
+    const wick_node *n = *transposed ? wick_r_is(r, w, WICK_OP_f_permute) : NULL;
+    if (!n || wick_r_value(r, n->out)->rank != 2 || n->attrs.fine.perm[0] != 1) return w;
+    *transposed = false;
+    return wick_r_in(r, n, 0);
+}
+
+/* v[0]: x, v[1]: w, v[2]: bias or -1; n[0]: N, n[1]: K, n[2]: w is [K, N]; flag: x is quantized by row */
 static bool match_linear(wick_raiser *r, const wick_node *n, wick_match *m) {
-    wick_value_id x = wick_r_in(r, n, 0), w = wick_r_in(r, n, 1), bias = wick_r_in(r, n, 2);
+    bool transposed = n->attrs.fine.flag;
+    wick_value_id x = wick_r_in(r, n, 0), w = untransposed(r, wick_r_in(r, n, 1), &transposed), bias = wick_r_in(r, n, 2);
     const wick_node *convert = wick_r_is(r, x, WICK_OP_f_quantize);
     const wick_value *weight = wick_r_value(r, w);
     wick_dim n_row;
     int64_t width;
     if (convert) x = wick_r_in(r, convert, 0);
     if (weight->kind != WICK_VALUE_CONST || weight->rank != 2 || weight->n_part != 1) return false;
-    bool plain = weight->scheme.kind == WICK_SCHEME_PLAIN, transposed = n->attrs.fine.flag;
+    bool plain = weight->scheme.kind == WICK_SCHEME_PLAIN;
     if (plain ? convert != NULL : transposed) return false;
     if (plain && weight->dtype != WICK_F32 && weight->dtype != WICK_F16 && weight->dtype != WICK_BF16) return false;
     m->n[0] = weight->dims[transposed ? 1 : 0].c;
@@ -22,6 +31,7 @@ static bool match_linear(wick_raiser *r, const wick_node *n, wick_match *m) {
     m->v[0] = x;
     m->v[1] = w;
     m->v[2] = bias;
+    m->n[2] = transposed;
     m->flag = convert != NULL;
     return true;
 }
@@ -29,7 +39,7 @@ static bool match_linear(wick_raiser *r, const wick_node *n, wick_match *m) {
 static wick_value_id build_linear(wick_raiser *r, const wick_node *n, const wick_match *m) {
     wick_value_id w = m->v[1], bias = m->v[2] < 0 ? -1 : wick_r_vector(r, m->v[2], m->n[0]);
     if (m->v[2] >= 0 && bias < 0) return -1;
-    if (n->attrs.fine.flag) {
+    if (m->n[2]) {
         wick_part part = r->g->values[w].parts[0];
         part.n_row = m->n[0];
         part.transposed = true;

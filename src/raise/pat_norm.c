@@ -57,7 +57,21 @@ static bool one_per_group(const wick_value *x, const wick_value *r, int64_t d) {
     return true;
 }
 
-/* v[0]: x; n[0]: groups; number[0]: eps */
+/* Behind a turn that put the heads first; v itself where its rows are rows as they are. */
+static wick_value_id heads_last(const wick_raiser *r, wick_value_id v, bool *turned) {
+    wick_dim n_row;
+    int64_t width;
+    wick_value_id before = wick_r_rows(wick_r_value(r, v), &n_row, &width) ? -1 : wick_r_permuted(r, v, 0, 2, 1, 3);
+    *turned = before >= 0;
+    return *turned ? before : v;
+}
+
+static wick_value_id as_before(wick_raiser *r, wick_value_id y, wick_value_id turned_from, wick_value_id like) {
+    if (turned_from < 0) return wick_r_like(r, y, like);
+    return wick_r_flip(r, wick_r_like(r, y, turned_from), like);
+}
+
+/* v[0]: x, v[1]: x before the heads came first, or -1; n[0]: groups; number[0]: eps */
 static bool match_rms(wick_raiser *r, const wick_node *n, wick_match *m) {
     for (int i = 0; n->n_in == 2 && i < 2; i++) {
         wick_value_id x = wick_r_in(r, n, i), scale = wick_r_in(r, n, 1 - i), square = -1;
@@ -68,8 +82,12 @@ static bool match_rms(wick_raiser *r, const wick_node *n, wick_match *m) {
         wick_value_id root = root_of_square(r, square);
         int64_t d = last_dim(wick_r_value(r, square));
         if (root < 0 || wick_r_strip(r, root) != wick_r_strip(r, x) || d < 1) continue;
-        if (!one_per_group(wick_r_value(r, x), wick_r_value(r, scale), d) || !wick_r_rows(wick_r_value(r, x), &n_row, &width)) continue;
+        bool turned;
+        if (!one_per_group(wick_r_value(r, x), wick_r_value(r, scale), d)) continue;
+        x = heads_last(r, x, &turned);
+        if (!wick_r_rows(wick_r_value(r, x), &n_row, &width)) continue;
         m->v[0] = x;
+        m->v[1] = turned ? x : -1;
         m->n[0] = width / d;
         return width % d == 0;
     }
@@ -79,31 +97,44 @@ static bool match_rms(wick_raiser *r, const wick_node *n, wick_match *m) {
 static wick_value_id build_rms(wick_raiser *r, const wick_node *n, const wick_match *m) {
     wick_attrs attrs = {.norm = {.eps = (float)m->number[0], .n_group = m->n[0]}};
     wick_value_id y = wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){wick_r_as_rows(r, m->v[0]), -1});
-    return wick_r_like(r, y, n->out);
+    return as_before(r, y, m->v[1], n->out);
 }
 
-/* A norm without weight, times a row of constants as wide as its groups. v[0]: the norm's x, v[1]: w */
+/* w of 1 + w; -1: it is not such a sum. */
+static wick_value_id beyond_one(const wick_raiser *r, wick_value_id v, int64_t d) {
+    wick_value_id w = -1;
+    double one;
+    return plus_number(r, v, &w, &one) && one == 1 && wick_r_is_vector(r, w, d) ? w : -1;
+}
+
+/* A norm without weight, times a row of constants as wide as its groups, or times 1 + that. v[0]: the norm's x, v[1]: w, v[2]: y before
+ * the heads came first, or -1; flag: 1 + w */
 static bool match_weight(wick_raiser *r, const wick_node *n, wick_match *m) {
     for (int i = 0; n->n_in == 2 && i < 2; i++) {
         wick_value_id y = wick_r_in(r, n, i), w = wick_r_in(r, n, 1 - i);
-        const wick_node *norm = wick_r_made_by(r, y, WICK_OP_rmsnorm);
+        bool turned = false;
+        wick_value_id before = heads_last(r, y, &turned);
+        const wick_node *norm = wick_r_made_by(r, before, WICK_OP_rmsnorm);
         if (!norm || wick_r_in(r, norm, 1) >= 0) continue;
         m->v[0] = wick_r_in(r, norm, 0);
         m->n[0] = norm->attrs.norm.n_group;
         m->number[0] = (double)norm->attrs.norm.eps;
         int64_t d = wick_value_width(wick_r_value(r, norm->out)) / m->n[0];
-        if (!wick_r_is_vector(r, w, d) || last_dim(wick_r_value(r, y)) != d) continue;
-        m->v[1] = w;
+        wick_value_id offset = beyond_one(r, w, d);
+        if ((offset < 0 && !wick_r_is_vector(r, w, d)) || last_dim(wick_r_value(r, y)) != d) continue;
+        m->v[1] = offset >= 0 ? offset : w;
+        m->v[2] = turned ? before : -1;
         m->n[1] = d;
+        m->flag = offset >= 0;
         return true;
     }
     return false;
 }
 
 static wick_value_id build_weight(wick_raiser *r, const wick_node *n, const wick_match *m) {
-    wick_attrs attrs = {.norm = {.eps = (float)m->number[0], .n_group = m->n[0]}};
+    wick_attrs attrs = {.norm = {.eps = (float)m->number[0], .n_group = m->n[0], .unit_offset = m->flag}};
     wick_value_id w = wick_r_vector(r, m->v[1], m->n[1]);
-    return wick_r_like(r, wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){m->v[0], w}), n->out);
+    return as_before(r, wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){m->v[0], w}), m->v[2], n->out);
 }
 
 const wick_pattern wick_pat_norm[] = {

@@ -35,11 +35,7 @@ static bool is_tokens(const wick_raiser *r, wick_value_id v, int rank, wick_dim 
 }
 
 static bool counts_up(const wick_raiser *r, wick_value_id v, int64_t n) {
-    double x;
-    if (!is_shaped(r, v, WICK_I64, 1, wick_dim_const(n), (wick_dim){0})) return false;
-    for (int64_t i = 0; i < n; i++)
-        if (!wick_r_element(r->g, v, i, &x) || x != (double)i) return false;
-    return true;
+    return is_shaped(r, v, WICK_I64, 1, wick_dim_const(n), (wick_dim){0}) && wick_r_counts(r, v, n);
 }
 
 typedef struct ring {

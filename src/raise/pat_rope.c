@@ -67,9 +67,15 @@ static lane *new_lanes(lane_map *m, int n) {
     return l;
 }
 
+/* [1, heads, tokens, lanes], as some programs have it before attention. */
+static bool heads_first(const wick_value *v) {
+    return v->rank == 4 && wick_r_inner(v) == 3 && wick_dim_equal(v->dims[0], wick_dim_const(1)) && wick_dim_is_const(v->dims[1]);
+}
+
 /* First dimension after the tokens and the heads; -1: v has no such form. */
 static int first_lane_dim(const wick_value *v) {
     int inner = wick_r_inner(v);
+    if (heads_first(v)) return inner;
     return v->rank > inner + 1 ? inner + 1 : -1;
 }
 
@@ -153,7 +159,8 @@ static bool through_view(lane_map *m, const wick_node *n, lanes *out) {
     if (!in) return false;
     *out = *in;
     if (in->is_table) return count_lanes(y) == in->n || (y->rank == 2 && y->dims[1].c == in->n);
-    return count_lanes(y) == in->n && wick_dim_equal(y->dims[first_lane_dim(y) - 1], x->dims[first_lane_dim(x) - 1]);
+    return heads_first(x) == heads_first(y) && count_lanes(y) == in->n &&
+           wick_dim_equal(y->dims[first_lane_dim(y) - 1], x->dims[first_lane_dim(x) - 1]);
 }
 
 static bool through_slice(lane_map *m, const wick_node *n, lanes *out) {
@@ -218,6 +225,8 @@ static bool through_neg(lane_map *m, const wick_node *n, lanes *out) {
 /* Table rows broadcast over the heads of x, lane by lane. */
 static bool aligned(const wick_value *x, const wick_value *rows) {
     int lx = first_lane_dim(x), lt = first_lane_dim(rows);
+    if (heads_first(x) != heads_first(rows)) return false;
+    if (heads_first(x)) return rows->dims[1].c == 1 && wick_dim_equal(x->dims[2], rows->dims[2]);
     return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && rows->dims[lt - 1].c == 1 && wick_dim_is_const(rows->dims[lt - 1]) &&
            wick_dim_equal(x->dims[lx - 2], rows->dims[lt - 2]);
 }
@@ -391,17 +400,19 @@ static bool find_tables(lane_map *m, const lanes *l, wick_rope_style style, int 
 
 static void try_rope(lane_map *m, const wick_node *node, const lanes *l) {
     wick_raiser *r = m->r;
-    const wick_value *x = wick_r_value(r, l->base);
+    const wick_value *shown = wick_r_value(r, l->base);
     wick_dim n_row;
     int64_t width;
-    int n = l->is_table || count_lanes(x) != l->n ? -1 : count_rotary(l);
-    if (n < 0 || !wick_r_rows(x, &n_row, &width)) return;
+    int n = l->is_table || count_lanes(shown) != l->n ? -1 : count_rotary(l);
+    wick_value_id flipped = heads_first(shown) ? wick_r_permuted(r, l->base, 0, 2, 1, 3) : -1, base = flipped >= 0 ? flipped : l->base;
+    if (n < 0 || !wick_r_rows(wick_r_value(r, base), &n_row, &width)) return;
     wick_rope_style style = WICK_ROPE_HALF;
     if (!turns(l, style, n)) style = WICK_ROPE_INTERLEAVED;
     if (!turns(l, style, n) || !find_tables(m, l, style, n)) return;
     wick_attrs attrs = {.rope = {style, width / l->n, n, m->tables[of_lane(&l->at[0], 0)->table].wrap}};
-    wick_value_id y = wick_r_op(r, WICK_OP_rope, attrs, 3, (wick_value_id[]){wick_r_as_rows(r, l->base), m->cos, m->sin});
-    wick_r_forward(r, node->out, wick_r_like(r, y, node->out));
+    wick_value_id y = wick_r_op(r, WICK_OP_rope, attrs, 3, (wick_value_id[]){wick_r_as_rows(r, base), m->cos, m->sin});
+    if (flipped >= 0) y = wick_r_flip(r, wick_r_like(r, y, flipped), node->out);
+    wick_r_forward(r, node->out, flipped >= 0 ? y : wick_r_like(r, y, node->out));
 }
 
 wick_status wick_r_rope(wick_raiser *r) {

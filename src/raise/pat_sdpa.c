@@ -5,13 +5,6 @@
 
 #include <math.h>
 
-/* What v is f_permute[a,b,c,d] of; -1: nothing. */
-static wick_value_id permuted(const wick_raiser *r, wick_value_id v, int a, int b, int c, int d) {
-    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_permute);
-    const int *p = n ? n->attrs.fine.perm : NULL;
-    return n && wick_r_value(r, n->out)->rank == 4 && p[0] == a && p[1] == b && p[2] == c && p[3] == d ? wick_r_in(r, n, 0) : -1;
-}
-
 /* Whether v is shown with these last three dimensions, and 1 before them. */
 static bool has_dims(const wick_raiser *r, wick_value_id v, wick_dim a, wick_dim b, wick_dim c) {
     const wick_value *x = wick_r_value(r, v);
@@ -27,6 +20,18 @@ static wick_value_id unscaled(const wick_raiser *r, wick_value_id v, double *sca
     if (!n || n->n_in != 1) return v;
     *scale *= n->attrs.fine.number;
     return wick_r_in(r, n, 0);
+}
+
+/* cond ? 0 : -inf over a band of a cache's columns, up to each row's own position. window: 0 if it reaches back to the first one. */
+static bool is_band_mask(const wick_raiser *r, wick_value_id mask, wick_dim n_row, wick_dim n_key, int64_t *window) {
+    const wick_node *where = wick_r_made_by_instr(r, mask, WICK_I_WHERE);
+    wick_r_band band;
+    double yes, no;
+    if (!where || !wick_r_scalar(r, wick_r_in(r, where, 1), &yes) || !wick_r_scalar(r, wick_r_in(r, where, 2), &no)) return false;
+    if (yes != 0 || !isinf(no) || no > 0 || !wick_dim_is_const(n_key)) return false;
+    if (!wick_r_is_band(r, wick_r_in(r, where, 0), n_row, n_key.c, &band) || band.upto != 0 || band.above >= 0) return false;
+    *window = band.above == INT64_MIN ? 0 : -band.above;
+    return true;
 }
 
 /* cond ? 0 : -inf over a lower triangle, rows P.. and all columns; without a cache, as many columns as rows. */
@@ -78,27 +83,33 @@ typedef struct source {
     int64_t n_head, d_head;
 } source;
 
-/* v = the cache [1, G, C, D] with this step's rows put into it. */
-static bool find_cache(const wick_raiser *r, wick_value_id v, source *c) {
+bool wick_r_put_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c) {
     const wick_node *put = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT);
     if (!put || put->n_in != 5 || put->attrs.fine.flag || wick_r_in(r, put, 1) >= 0 || wick_r_in(r, put, 2) >= 0) return false;
     c->state = wick_r_in(r, put, 0);
-    c->rows = permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
+    c->rows = wick_r_permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
     const wick_value *s = wick_r_value(r, c->state);
     if (c->rows < 0 || !wick_r_is_positions(r, wick_r_in(r, put, 3), wick_r_value(r, c->rows)->dims[1]) || s->kind != WICK_VALUE_STATE ||
         s->producer >= 0 || s->rank != 4)
         return false;
-    c->n_key = s->dims[2];
+    c->context = s->dims[2].c;
     c->n_head = s->dims[1].c;
     c->d_head = s->dims[3].c;
-    c->keeper = wick_r_keeper(r, put->out, c->state);
-    return s->dims[0].c == 1 && c->keeper >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+    c->writer = wick_r_keeper(r, put->out, c->state);
+    return s->dims[0].c == 1 && c->writer >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+}
+
+static bool find_cache(const wick_raiser *r, wick_value_id v, source *s) {
+    wick_r_cache c;
+    if (!wick_r_put_cache(r, v, &c)) return false;
+    *s = (source){c.rows, c.state, c.writer, wick_dim_const(c.context), c.n_head, c.d_head};
+    return true;
 }
 
 /* v = this step's rows [1, S, G, D] with heads before tokens, in a program that sees the whole sequence at every step. A cache is what
  * such a program could have had: with a causal mask, keys and values of earlier tokens never change. */
 static bool find_rows(const wick_raiser *r, wick_value_id v, source *c) {
-    c->rows = r->has_position ? -1 : permuted(r, v, 0, 2, 1, 3);
+    c->rows = r->has_position ? -1 : wick_r_permuted(r, v, 0, 2, 1, 3);
     if (c->rows < 0) return false;
     const wick_value *rows = wick_r_value(r, c->rows);
     c->state = c->keeper = -1;
@@ -157,14 +168,18 @@ static bool match_sdpa(wick_raiser *r, const wick_node *n, wick_match *m) {
     wick_dim n_row;
     int64_t width;
     if (!find_steps(r, n, &t) || !wick_r_rows(out, &n_row, &width) || !wick_dim_equal(n_row, out->dims[1])) return false;
-    wick_value_id q = permuted(r, unscaled(r, wick_r_in(r, t.scores, 0), &scale), 0, 2, 1, 3);
-    wick_value_id keys = permuted(r, unscaled(r, wick_r_in(r, t.scores, 1), &scale), 0, 1, 3, 2);
+    wick_value_id q = wick_r_permuted(r, unscaled(r, wick_r_in(r, t.scores, 0), &scale), 0, 2, 1, 3);
+    wick_value_id keys = wick_r_permuted(r, unscaled(r, wick_r_in(r, t.scores, 1), &scale), 0, 1, 3, 2);
     if (q < 0 || keys < 0 || !wick_r_same_dims(wick_r_value(r, q), out)) return false;
     if (!find_source(r, keys, out->dims[2].c, &k) || !find_source(r, wick_r_in(r, t.sum, 1), out->dims[2].c, &v)) return false;
     if ((k.state >= 0 && k.state == v.state) || (k.state < 0) != (v.state < 0)) return false;
-    if (!has_shapes(r, n, &t, &k, &v) || !is_causal_mask(r, wick_r_in(r, t.masked, 1), k.n_key)) return false;
+    wick_value_id mask = wick_r_in(r, t.masked, 1);
+    int64_t window = 0;
+    if (!has_shapes(r, n, &t, &k, &v)) return false;
+    if (!is_band_mask(r, mask, out->dims[1], k.n_key, &window) && !is_causal_mask(r, mask, k.n_key)) return false;
     int64_t context = k.state >= 0 ? k.n_key.c : r->g->max_seq_len;
-    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state}, .n = {k.keeper, v.keeper, context, k.n_head, k.d_head, out->dims[2].c}};
+    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state},
+                      .n = {k.keeper, v.keeper, context, k.n_head, k.d_head, out->dims[2].c, window}};
     m->number[0] = scale;
     return true;
 }

@@ -20,7 +20,7 @@ wick_status wick_r_unsupported(wick_raiser *r, const char *what) {
 
 /* ---------------------------------------------------------------- the program as fine nodes */
 
-/* tokens [1, S] of which the graph sees [S]; input_pos [1]. */
+/* tokens [1, S] of which the graph sees [S]; the first one's position [1], or each one's [S]. */
 static wick_status add_inputs(wick_raiser *r) {
     const wick_pte_method *m = r->method->pte;
     for (uint32_t i = 0; i < m->n_input; i++) {
@@ -29,9 +29,9 @@ static wick_status add_inputs(wick_raiser *r) {
             return wick_r_unsupported(r, "an input that is not a tensor of integers");
         const wick_pte_tensor *t = v->tensor;
         bool tokens = i == 0 && t->rank == 2 && t->dims[0] == 1,
-             position = i == 1 && t->rank == 1 && t->dims[0] == 1 && t->dynamism == WICK_STATIC;
-        if (!tokens && !position) return wick_r_unsupported(r, "inputs that are not tokens [1,S] and a position [1]");
-        wick_dim d = tokens && t->dynamism != WICK_STATIC ? wick_dim_s() : wick_dim_const(t->dims[t->rank - 1]);
+             position = i == 1 && t->rank == 1 && (t->dims[0] == 1 || t->dynamism != WICK_STATIC);
+        if (!tokens && !position) return wick_r_unsupported(r, "inputs that are not tokens [1,S] and positions [1] or [S]");
+        wick_dim d = t->dynamism != WICK_STATIC ? wick_dim_s() : wick_dim_const(t->dims[t->rank - 1]);
         wick_value_id id = wick_graph_input(r->g, WICK_I64, 1, &d);
         if (tokens) {
             r->g->tokens = id;
@@ -92,10 +92,12 @@ static wick_status add_all(wick_raiser *r) {
 static wick_status rewrite(wick_raiser *r) {
     enum { ROUNDS = 8 }; /* of one family: each round needs a match in the one before */
     WICK_TRY(wick_r_settle(r));
+    WICK_TRY(wick_r_tables(r));
     WICK_TRY(wick_r_family(r, wick_pat_layout, wick_n_pat_layout, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_embedding, wick_n_pat_embedding, 1));
     WICK_TRY(wick_r_family(r, wick_pat_norm, wick_n_pat_norm, ROUNDS));
     WICK_TRY(wick_r_rope(r));
+    WICK_TRY(wick_r_family(r, wick_pat_layout, wick_n_pat_layout, ROUNDS)); /* what a rope was between now meets */
     WICK_TRY(wick_r_family(r, wick_pat_linear, wick_n_pat_linear, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_conv, wick_n_pat_conv, ROUNDS));
     WICK_TRY(wick_r_family(r, wick_pat_mlp, wick_n_pat_mlp, 1));

@@ -49,6 +49,12 @@ static wick_status do_add_scalar(wick_r_call *c) {
     return unary(c, WICK_OP_f_add, other * alpha, 3);
 }
 
+static wick_status do_power(wick_r_call *c) {
+    double number;
+    if (!wick_r_number_arg(c->r, c->args[1], &number) || (number != 2 && number != -0.5)) return wick_r_other(c);
+    return unary(c, number == 2 ? WICK_OP_f_square : WICK_OP_f_rsqrt, 0, 2);
+}
+
 static wick_status do_rsqrt(wick_r_call *c) { return unary(c, WICK_OP_f_rsqrt, 0, 1); }
 static wick_status do_sigmoid(wick_r_call *c) { return unary(c, WICK_OP_f_sigmoid, 0, 1); }
 static wick_status do_neg(wick_r_call *c) { return unary(c, WICK_OP_f_neg, 0, 1); }
@@ -296,6 +302,16 @@ static wick_status do_any(wick_r_call *c) {
     return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 1, &x, 3, in.rank, in.dims);
 }
 
+/* Two tensors, element by element. */
+static wick_status do_both(wick_r_call *c) {
+    wick_value_id in[2];
+    wick_dim dims[WICK_MAX_RANK];
+    int rank = 0;
+    WICK_TRY(wick_r_read_args(c, 0, 2, in));
+    if (!wick_r_broadcast(wick_r_arg_value(c, in[0]), wick_r_arg_value(c, in[1]), dims, &rank)) return wick_r_other(c);
+    return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 2, in, 2, rank, dims);
+}
+
 /* condition ? a : b */
 static wick_status do_where(wick_r_call *c) {
     wick_value_id in[3];
@@ -330,6 +346,7 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_SUB] = do_add,
         [WICK_I_ADD_SCALAR] = do_add_scalar,
         [WICK_I_MUL] = do_mul,
+        [WICK_I_POW_TENSOR_SCALAR] = do_power,
         [WICK_I_RSQRT] = do_rsqrt,
         [WICK_I_SIGMOID] = do_sigmoid,
         [WICK_I_MEAN] = do_mean,
@@ -370,6 +387,18 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_GT_SCALAR] = do_like_first,
         [WICK_I_GE_SCALAR] = do_like_first,
         [WICK_I_FAST_HADAMARD] = do_like_first,
+        [WICK_I_EQ] = do_both,
+        [WICK_I_NE] = do_both,
+        [WICK_I_LT] = do_both,
+        [WICK_I_LE] = do_both,
+        [WICK_I_GT] = do_both,
+        [WICK_I_GE] = do_both,
+        [WICK_I_LOGICAL_AND] = do_both,
+        [WICK_I_LOGICAL_OR] = do_both,
+        [WICK_I_BITWISE_AND] = do_both,
+        [WICK_I_BITWISE_OR] = do_both,
+        [WICK_I_COS] = do_like_first,
+        [WICK_I_SIN] = do_like_first,
         [WICK_I_LOGICAL_NOT] = do_like_first,
         [WICK_I_BITWISE_NOT] = do_like_first,
         [WICK_I_REMAINDER_SCALAR] = do_like_first,

@@ -67,6 +67,21 @@ bool wick_r_number_arg(const wick_raiser *r, int32_t evalue, double *out);
 /* The items of a list of integers; false: too many, or not known. */
 bool wick_r_list_arg(const wick_raiser *r, int32_t evalue, wick_dim *items, int *n);
 
+/* ---------------------------------------------------------------- masks over positions (raise_masks.c) */
+
+/* Where `above` < j - p <= `upto`, for columns j and positions p; INT64_MIN and INT64_MAX where there is no bound. */
+typedef struct wick_r_band {
+    int64_t above, upto;
+} wick_r_band;
+
+/* One of the positions of the step, or a number that far from it. */
+bool wick_r_position_at(const wick_raiser *r, wick_value_id v, wick_dim *out);
+/* v [1, .., n_row, n_column]: true in a band. */
+bool wick_r_is_band(const wick_raiser *r, wick_value_id v, wick_dim n_row, int64_t n_column, wick_r_band *out);
+/* The first column behind those that the step's first token sees, looked for in a mask (argmin over booleans as numbers). Where the
+ * token sees all columns, or not the first one, the program finds column 0 instead and fails: nothing begins before it. */
+bool wick_r_first_hidden(const wick_raiser *r, wick_value_id v, wick_dim *out);
+
 /* ---------------------------------------------------------------- values by bytes (raise_values.c) */
 
 wick_status wick_r_values_init(wick_raiser *r);
@@ -169,11 +184,18 @@ bool wick_r_is_with(const wick_node *n, wick_dim scalar);
 bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim n);
 /* The rows or places that a wrap gives to the positions P .. P+n-1. */
 bool wick_r_is_wrapped(const wick_raiser *r, wick_value_id v, wick_dim n, wick_wrap *out);
-/* Constant with one element. */
+/* The whole numbers 0 .. n-1, whatever their rank. */
+bool wick_r_counts(const wick_raiser *r, wick_value_id v, int64_t n);
+/* What v is f_permute[a,b,c,d] of, behind views; -1: nothing. */
+wick_value_id wick_r_permuted(const wick_raiser *r, wick_value_id v, int a, int b, int c, int d);
+/* Constant with one element, or a number that the program makes a tensor of. */
 bool wick_r_scalar(const wick_raiser *r, wick_value_id v, double *out);
 /* Constant f32 vector of n elements, whatever its rank: as a rank-1 constant. */
 bool wick_r_is_vector(const wick_raiser *r, wick_value_id v, int64_t n);
 wick_value_id wick_r_vector(wick_raiser *r, wick_value_id v, int64_t n);
+/* [1, S, H, D] with the heads first, as `like` has them. What coarse ops make is turned so where a program goes on with heads first; the
+ * turn meets another one before attention, and both go. */
+wick_value_id wick_r_flip(wick_raiser *r, wick_value_id v, wick_value_id like);
 /* v as [n_row, width], and back to a shape of the program. -1: v is not rows, or no memory. */
 wick_value_id wick_r_as_rows(wick_raiser *r, wick_value_id v);
 wick_value_id wick_r_view(wick_raiser *r, wick_value_id v, int rank, const wick_dim *dims);
@@ -189,10 +211,21 @@ extern const size_t wick_n_pat_layout, wick_n_pat_scatter, wick_n_pat_conv, wick
     wick_n_pat_embedding, wick_n_pat_mlp, wick_n_pat_attention, wick_n_pat_ring, wick_n_pat_int8, wick_n_pat_arith, wick_n_pat_split,
     wick_n_pat_glu;
 
+/* A cache with this step's rows put into it at their positions, of which nothing else sees the version before. */
+typedef struct wick_r_cache {
+    wick_value_id rows, state; /* rows [1, S, G, D] */
+    wick_node_id writer;
+    int64_t context, n_head, d_head;
+} wick_r_cache;
+
+/* v [1, G, C, D]: by an index, then copied back. (pat_sdpa.c) */
+bool wick_r_put_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c);
+
 /* v: q, k, v, states of k and v; n: the nodes that wrote the states, C, G, D, H, window, sinks; number[0]: scale; flag: int8.
  * (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 
+wick_status wick_r_tables(wick_raiser *r);        /* raise_tables.c: cosines and sines that every step computes anew */
 wick_status wick_r_rope(wick_raiser *r);          /* pat_rope.c: algebra over the lanes of a head */
 wick_status wick_r_last_row(wick_raiser *r);      /* pat_last_row.c: moves the cut up */
 wick_status wick_r_merge_linears(wick_raiser *r); /* pat_merge.c: one weight for linears of one input */

@@ -86,8 +86,9 @@ wick_status wick_r_ints_instr(wick_raiser *r, wick_instr_op op, const int32_t *a
     case WICK_I_SYM_NUMEL: return size_instr(r, op, args);
     case WICK_I_LOCAL_SCALAR_DENSE: {
         wick_value_id v = -1;
+        wick_r_int *out = &r->ints[args[1]];
         WICK_TRY(wick_r_read(r, args[0], &v));
-        r->ints[args[1]] = (wick_r_int){r->g->position >= 0 && wick_r_strip(r, v) == r->g->position, (wick_dim){0, 0, 1}};
+        out->known = wick_r_position_at(r, v, &out->v) || wick_r_first_hidden(r, v, &out->v);
         return WICK_OK;
     }
     case WICK_I_PRIM_ADD:

@@ -88,6 +88,21 @@ wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id 
     return copies ? writer : -1;
 }
 
+static bool is_whole(const wick_value *v) { return v->dtype == WICK_I64 || v->dtype == WICK_I32; }
+
+wick_value_id wick_r_permuted(const wick_raiser *r, wick_value_id v, int a, int b, int c, int d) {
+    const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_permute);
+    const int *p = n ? n->attrs.fine.perm : NULL;
+    return n && wick_r_value(r, n->out)->rank == 4 && p[0] == a && p[1] == b && p[2] == c && p[3] == d ? wick_r_in(r, n, 0) : -1;
+}
+
+wick_value_id wick_r_flip(wick_raiser *r, wick_value_id v, wick_value_id like) {
+    wick_value y = r->g->values[like];
+    wick_attrs attrs = {.fine = {.perm = {0, 2, 1, 3}}};
+    if (v < 0) return -1;
+    return wick_graph_fine(r->g, WICK_OP_f_permute, attrs, &v, 1, y.dtype, y.rank, y.dims, (wick_origin){-1, -1});
+}
+
 static bool is_plain_const(const wick_value *v) {
     return v && v->kind == WICK_VALUE_CONST && v->scheme.kind == WICK_SCHEME_PLAIN && is_float(v->dtype);
 }
@@ -95,6 +110,11 @@ static bool is_plain_const(const wick_value *v) {
 bool wick_r_scalar(const wick_raiser *r, wick_value_id v, double *out) {
     wick_dim n;
     v = wick_r_strip(r, v);
+    const wick_node *made = wick_r_made_by_instr(r, v, WICK_I_SCALAR_TENSOR);
+    if (made) { /* one of the two is 0 */
+        *out = (double)made->attrs.fine.start.c + made->attrs.fine.number;
+        return wick_dim_is_const(made->attrs.fine.start);
+    }
     return v >= 0 && is_plain_const(&r->g->values[v]) && wick_r_numel(r->g->values[v].dims, r->g->values[v].rank, &n) && n.c == 1 &&
            wick_r_element(r->g, v, 0, out);
 }

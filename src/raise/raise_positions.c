@@ -8,13 +8,14 @@ static bool is_start(const wick_raiser *r, wick_value_id v) {
     const wick_node *cast = wick_r_is(r, v, WICK_OP_f_cast);
     if (cast && !is_whole(wick_r_value(r, cast->out))) return false;
     if (cast) v = wick_r_in(r, cast, 0);
-    if (r->has_position && wick_r_strip(r, v) == r->g->position) return true;
+    if (r->has_position && wick_r_strip(r, v) == r->g->position)
+        return wick_dim_equal(r->g->values[r->g->position].dims[0], wick_dim_const(1));
     const wick_node *start = wick_r_made_by_instr(r, v, WICK_I_SCALAR_TENSOR);
     return start && is_whole(wick_r_value(r, start->out)) && wick_dim_equal(start->attrs.fine.start, (wick_dim){0, 0, 1});
 }
 
 bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim n) {
-    if (r->has_position && wick_r_strip(r, v) == r->g->position) return wick_dim_equal(n, wick_dim_const(1));
+    if (r->has_position && wick_r_strip(r, v) == r->g->position) return wick_dim_equal(r->g->values[r->g->position].dims[0], n);
     const wick_node *add = wick_r_made_by(r, v, WICK_OP_f_add);
     if (!add || add->n_in != 2 || add->attrs.fine.number != 1 || !is_whole(wick_r_value(r, add->out))) return false;
     for (int i = 0; i < 2; i++) {
@@ -24,6 +25,18 @@ bool wick_r_is_positions(const wick_raiser *r, wick_value_id v, wick_dim n) {
             return is_start(r, wick_r_in(r, add, 1 - i));
     }
     return false;
+}
+
+bool wick_r_counts(const wick_raiser *r, wick_value_id v, int64_t n) {
+    const wick_value *c = wick_r_value(r, v = wick_r_strip(r, v));
+    wick_dim count;
+    double x;
+    if (!is_whole(c) || !wick_r_numel(c->dims, c->rank, &count) || !wick_dim_equal(count, wick_dim_const(n))) return false;
+    const wick_node *range = wick_r_made_by_instr(r, v, WICK_I_ARANGE_START);
+    if (range) return wick_dim_equal(range->attrs.fine.start, wick_dim_const(0));
+    for (int64_t i = 0; i < n; i++)
+        if (!wick_r_element(r->g, v, i, &x) || x != (double)i) return false;
+    return true;
 }
 
 bool wick_r_is_with(const wick_node *n, wick_dim scalar) {

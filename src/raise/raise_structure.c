@@ -221,7 +221,7 @@ static wick_status do_cat(wick_r_call *c) {
     return wick_r_emit(c, WICK_OP_f_cat, (wick_attrs){.fine = {.axis = axis}}, (int)list->n, in, 2, sum.rank, sum.dims);
 }
 
-/* table[index]: rows by number. That of the position is a slice. */
+/* table[index]: rows by number. Those of the positions are a slice. */
 static wick_status do_index(wick_r_call *c) {
     const wick_pte_value *list = wick_r_arg(c, 1);
     wick_value_id table, index = -1;
@@ -232,7 +232,7 @@ static wick_status do_index(wick_r_call *c) {
     bool position = c->r->g->position >= 0 && wick_r_strip(c->r, index) == c->r->g->position;
     if (numbers.dtype != WICK_I64 && numbers.dtype != WICK_I32) return wick_r_other(c);
     wick_attrs attrs = {.fine = {0}};
-    if (position) attrs.fine.start = (wick_dim){0, 0, 1}, attrs.fine.end = (wick_dim){1, 0, 1};
+    if (position) attrs.fine.start = (wick_dim){0, 0, 1}, attrs.fine.end = (wick_dim){numbers.dims[0].c, numbers.dims[0].s, 1};
     rows.dims[0] = numbers.dims[0];
     wick_op op = position ? WICK_OP_f_slice : WICK_OP_f_other;
     return wick_r_emit(c, op, attrs, 2, (wick_value_id[]){table, index}, 2, rows.rank, rows.dims);

@@ -88,6 +88,19 @@ static wick_status linear(inliner *in, const wick_xnn_node *n) {
     return emit(in, n, WICK_OP_f_linear, (wick_attrs){.fine = {.flag = transposed}}, 3, ids, x.rank, x.dims);
 }
 
+/* a[.., M, K] times b[.., K, N] */
+static wick_status matmul(inliner *in, const wick_xnn_node *n) {
+    wick_value_id ids[WICK_XNN_MAX_IN];
+    WICK_TRY(inputs(in, n, ids));
+    wick_value a = *shape_of(in, ids[0]);
+    const wick_value *b = shape_of(in, ids[1]);
+    bool ok = a.rank >= 2 && a.rank == b->rank && !n->flags && wick_dim_equal(a.dims[a.rank - 1], b->dims[a.rank - 2]);
+    for (int i = 0; ok && i < a.rank - 2; i++) ok = wick_dim_equal(a.dims[i], b->dims[i]);
+    if (!ok) return wick_r_unsupported(in->r, "a BatchMatrixMultiply whose sizes do not match");
+    a.dims[a.rank - 1] = b->dims[a.rank - 1];
+    return emit(in, n, WICK_OP_f_matmul, (wick_attrs){.fine = {0}}, 2, ids, a.rank, a.dims);
+}
+
 /* One size may be 0: what is left. */
 static wick_status reshape(inliner *in, const wick_xnn_node *n) {
     wick_value_id ids[WICK_XNN_MAX_IN];
@@ -202,6 +215,7 @@ static wick_status node(inliner *in, const wick_xnn_node *n) {
     case WICK_XNN_CONVERT: return unary(in, n, in->x->values[n->out].dtype == WICK_XD_QDINT8 ? WICK_OP_f_quantize : WICK_OP_f_cast);
     case WICK_XNN_COPY: return unary(in, n, WICK_OP_f_copy);
     case WICK_XNN_FULLY_CONNECTED: return linear(in, n);
+    case WICK_XNN_BATCH_MATMUL: return matmul(in, n);
     case WICK_XNN_RESHAPE: return reshape(in, n);
     case WICK_XNN_SLICE: return slice(in, n);
     case WICK_XNN_TRANSPOSE: return transpose(in, n);

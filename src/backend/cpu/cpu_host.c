@@ -42,7 +42,7 @@ void cpu_host(const cpu_work *w, const cpu_phase *ph) {
         if (n->in[i] == g->tokens)
             in[i] = s->tokens;
         else if (n->in[i] >= 0 && n->in[i] == g->position)
-            in[i] = &s->position;
+            in[i] = s->positions;
         if (call->in[i].slot < 0) continue;
         in[i] = w->base[call->in[i].slot];
         if (call->stage[i] < 0) continue;

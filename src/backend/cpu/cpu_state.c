@@ -146,8 +146,9 @@ static wick_status make_desks(wick_backend_state *s, wick_error *err) {
              l = reserve(&total, states, 4, &overflow);
     s->desks = WICK_NEW_ARRAY(cpu_desk, (size_t)s->n_thread);
     s->tokens = WICK_NEW_ARRAY(int64_t, (size_t)s->options.chunk);
+    s->positions = WICK_NEW_ARRAY(int64_t, (size_t)s->options.chunk);
     s->desk_memory = overflow ? NULL : wick_alloc_aligned(total, 4096);
-    if (!s->desks || !s->tokens || !s->desk_memory) return wick_fail_nomem(err);
+    if (!s->desks || !s->tokens || !s->positions || !s->desk_memory) return wick_fail_nomem(err);
     for (int i = 0; i < s->n_thread; i++) set_desk(s, &s->desks[i], s->desk_memory + (uint64_t)i * y.size, &y);
     s->split_o = (float *)(void *)(s->desk_memory + o);
     s->split_m = (float *)(void *)(s->desk_memory + m);
@@ -194,6 +195,7 @@ void cpu_state_free(wick_backend_state *s) {
     wick_free(s->base);
     wick_free(s->desks);
     wick_free(s->tokens);
+    wick_free(s->positions);
     wick_free(s);
 }
 

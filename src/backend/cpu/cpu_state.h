@@ -38,7 +38,7 @@ struct wick_backend_state {
     uint8_t *kv_memory;
     float **conv;                       /* [n_conv]: [T-1][n], oldest first */
     float *split_m, *split_l, *split_o; /* states of chunks when they are split over threads */
-    int64_t *tokens;                    /* [chunk], as the program has them */
+    int64_t *tokens, *positions;        /* [chunk], as the program has them */
     size_t kv_size;                     /* element */
     int64_t position_end;               /* tokens evaluated so far: what recurrent state stands at */
 

@@ -62,7 +62,10 @@ wick_status cpu_step(wick_backend_state *s, const int32_t *tokens, int64_t n, in
     if (position != s->position_end && !cpu_state_rewind(s, position))
         return wick_fail(err, WICK_EINVAL, "a step at position %lld, but the recurrent state stands at %lld", (long long)position,
                          (long long)s->position_end);
-    for (int64_t i = 0; i < n; i++) s->tokens[i] = tokens[i];
+    for (int64_t i = 0; i < n; i++) {
+        s->tokens[i] = tokens[i];
+        s->positions[i] = position + i;
+    }
     s->n = n;
     s->position = position;
     s->want_logits = want_logits;
