@@ -88,8 +88,6 @@ wick_node_id wick_r_keeper(const wick_raiser *r, wick_value_id v, wick_value_id 
     return copies ? writer : -1;
 }
 
-static bool is_whole(const wick_value *v) { return v->dtype == WICK_I64 || v->dtype == WICK_I32; }
-
 wick_value_id wick_r_permuted(const wick_raiser *r, wick_value_id v, int a, int b, int c, int d) {
     const wick_node *n = wick_r_made_by(r, v, WICK_OP_f_permute);
     const int *p = n ? n->attrs.fine.perm : NULL;

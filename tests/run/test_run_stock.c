@@ -102,6 +102,13 @@ static const program programs[] = {
     {"ty_phi4_fp32", NULL, NULL},
     {"ty_lfm2", NULL, NULL},
     {"ty_lfm2_fp32", NULL, NULL},
+    /* optimum-executorch 0.1.0 */
+    {"oe010_llama_plain", NULL, NULL},
+    {"oe010_llama_sdpa", NULL, NULL},
+    {"oe010_llama_both", NULL, NULL},
+    {"oe010_llama_xnn", NULL, NULL},
+    {"oe010_llama_q", NULL, NULL},
+    {"oe010_qwen3_q", NULL, NULL},
 };
 
 static void all(wick_plan plan) {
