@@ -36,6 +36,9 @@ interop: all      ## compare with the stock runtime and exporter (once: 3 GB of 
 fuzz-text: all    ## a million random texts and every character against the tokenizers' references (TOKENIZERS=folder: real ones too)
 	@nice -n 10 tools/text_refs $(BUILD) $(DATA) 1000000 --seed "$$(date +%s)" --characters --tokenizers "$(TOKENIZERS)"
 
+interop-old: all  ## the same with programs of older exporters (downloads a PyTorch for each version)
+	@tools/interop_old $(BUILD) $(DATA)
+
 bench: all        ## speed, ours and the peers' in turn
 	@bench/run $(BUILD) $(DATA)
 	@bench/load $(BUILD) $(DATA)
@@ -58,4 +61,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  .*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
 
-.PHONY: all setup setup-test demo test check interop fuzz-text bench fuzz damage mutants install clean help
+.PHONY: all setup setup-test demo test check interop interop-old fuzz-text bench fuzz damage mutants install clean help

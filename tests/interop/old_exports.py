@@ -9,7 +9,8 @@ Runs in an environment that tools/old_env made; a name begins with the exporter 
 All models are tiny and random, made from a seed. `make` writes NAME.pte; nothing of an exporter is patched. `record` runs NAME.pte in
 this environment's runtime and writes NAME.json: prompts, 32 greedy tokens each with their margins, and how far prefilling token by
 token and in chunks of 8 is from one call (tests/support/stock_agree.h says how it is used). `compare` follows the tokens of NAME.json
-in this environment's runtime, which may be a newer one: exit status 1 if it does not agree by agree.py. `list` prints the names.
+in this environment's runtime, which may be a newer one: exit status 1 if it does not agree by agree.py. `list` prints the names,
+`version NAME` the ExecuTorch that makes one. tools/interop_old does all of it.
 """
 import hashlib
 import json
@@ -272,6 +273,9 @@ def compare(folder, name):
 def main():
     if sys.argv[1:] == ['list']:
         print('\n'.join(names()))
+        return 0
+    if sys.argv[1:2] == ['version'] and len(sys.argv) == 3:
+        print(dict(LLM_VERSIONS, **OPTIMUM_VERSIONS)[sys.argv[2].split('_')[0]])
         return 0
     if len(sys.argv) < 4 or sys.argv[1] not in ('make', 'record', 'compare'):
         sys.exit(__doc__)
