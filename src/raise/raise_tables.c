@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_WIDTH = 1024, MAX_CHAIN = 256, MAX_TABLE = 1 << 26 }; /* elements: of one token, and in all; and steps */
+enum { MAX_WIDTH = 1024, MAX_CHAIN = 256, MAX_TABLE = 1 << 26 }; /* elements of one token; steps; elements in all */
 
 typedef enum what { OTHER, FIXED, BY_TOKEN } what; /* unknown; the same at every step; a row for each token */
 
@@ -291,46 +291,66 @@ static bool is_root(const wick_raiser *r, const wick_node *n, const known *of, s
     return false;
 }
 
-static wick_value_id put_table(wick_raiser *r, wick_value_id v, const float *table, int64_t n_position, int64_t width) {
-    wick_value y = r->g->values[v];
+/* The table's rows of this step. */
+static wick_value_id put_table(wick_raiser *r, const float *table, int64_t n_position, int64_t width) {
     wick_dim rows = r->g->values[r->g->position].dims[0], dims[2] = {rows, wick_dim_const(width)};
     wick_part part = {.n_row = n_position, .data = wick_source_resident(table, (uint64_t)(n_position * width) * sizeof(float))};
     wick_value_id t = wick_graph_const(r->g, WICK_F32, 2, (int64_t[]){n_position, width}, (wick_scheme){0}, &part, 1);
     wick_attrs attrs = {.fine = {.axis = 0, .start = {0, 0, 1}, .end = {rows.c, rows.s, 1}}};
-    if (t < 0) return -1;
-    t = wick_graph_fine(r->g, WICK_OP_f_slice, attrs, &t, 1, WICK_F32, 2, dims, (wick_origin){-1, -1});
-    return wick_r_view(r, t, y.rank, y.dims);
+    return t < 0 ? -1 : wick_graph_fine(r->g, WICK_OP_f_slice, attrs, &t, 1, WICK_F32, 2, dims, (wick_origin){-1, -1});
 }
 
-static wick_status replace(wick_raiser *r, wick_value_id v, size_t n_node, size_t n_value, bool *needed) {
-    int64_t n_position = count_positions(r), before, width;
-    if (!row_shape(wick_r_value(r, v), true, &before, &width) || n_position > MAX_TABLE / width) return WICK_OK;
+typedef struct tables {
+    wick_raiser *r;
+    size_t n_value, n_node; /* of the graph before tables came in */
+    known *of;              /* [n_value] */
+    bool *needed;           /* [n_value], scratch */
+    wick_value_id *rows;    /* [n_value]: of the table that was made for a value; 0: none yet, as no result is value 0 */
+    int64_t n_element;      /* of all tables */
+} tables;
+
+static wick_value_id make_table(tables *t, wick_value_id v) {
+    int64_t n_position = count_positions(t->r), before, width;
+    if (!row_shape(wick_r_value(t->r, v), true, &before, &width) || n_position > (MAX_TABLE - t->n_element) / width) return -1;
     chain *c = WICK_NEW(chain);
-    if (!c) return wick_fail_nomem(r->err);
-    c->r = r;
-    c->n_node = n_node;
-    c->n_value = n_value;
-    bool ok = build_chain(c, v, needed);
-    float *table = ok ? tabulate(c, v, n_position, width) : NULL;
-    if (table) wick_r_forward(r, v, put_table(r, v, table, n_position, width));
+    if (!c) {
+        t->r->g->failed = true;
+        return -1;
+    }
+    c->r = t->r;
+    c->n_node = t->n_node;
+    c->n_value = t->n_value;
+    float *table = build_chain(c, v, t->needed) ? tabulate(c, v, n_position, width) : NULL;
     release(c);
     wick_free(c);
-    return WICK_OK;
+    t->n_element += n_position * width;
+    return table ? put_table(t->r, table, n_position, width) : -1;
+}
+
+/* One table for all the shapes in which a value is seen. */
+static void replace(tables *t, wick_value_id v) {
+    wick_value y = t->r->g->values[v];
+    wick_value_id seen = v;
+    for (const wick_node *n; (n = wick_r_is(t->r, seen, WICK_OP_f_view)) && t->of[n->in[0]].what == BY_TOKEN;) seen = n->in[0];
+    if (!t->rows[seen]) t->rows[seen] = make_table(t, seen);
+    if (t->rows[seen] > 0) wick_r_forward(t->r, v, wick_r_view(t->r, t->rows[seen], y.rank, y.dims));
 }
 
 wick_status wick_r_tables(wick_raiser *r) {
-    size_t n_value = r->g->n_value, n_node = r->g->n_node;
+    tables t = {.r = r, .n_value = r->g->n_value, .n_node = r->g->n_node};
     if (r->g->position < 0) return WICK_OK;
-    known *of = WICK_NEW_ARRAY(known, n_value);
-    bool *needed = WICK_NEW_ARRAY(bool, n_value);
-    wick_status status = of && needed ? WICK_OK : wick_fail_nomem(r->err);
-    for (size_t i = 0; of && needed && i < n_value; i++)
-        if (r->g->values[i].kind == WICK_VALUE_CONST) of[i] = know_const(r, (wick_value_id)i);
-    if (of && needed) of[r->g->position].what = BY_TOKEN;
-    for (size_t i = 0; of && needed && i < n_node; i++) of[r->g->nodes[i].out] = know_node(r, &r->g->nodes[i], of);
-    for (size_t i = 0; status == WICK_OK && i < n_node; i++)
-        if (is_root(r, &r->g->nodes[i], of, n_node)) status = replace(r, r->g->nodes[i].out, n_node, n_value, needed);
-    wick_free(of);
-    wick_free(needed);
-    return status == WICK_OK ? wick_r_settle(r) : status;
+    t.of = WICK_NEW_ARRAY(known, t.n_value);
+    t.needed = WICK_NEW_ARRAY(bool, t.n_value);
+    t.rows = WICK_NEW_ARRAY(wick_value_id, t.n_value);
+    bool ok = t.of && t.needed && t.rows;
+    for (size_t i = 0; ok && i < t.n_value; i++)
+        if (r->g->values[i].kind == WICK_VALUE_CONST) t.of[i] = know_const(r, (wick_value_id)i);
+    if (ok) t.of[r->g->position].what = BY_TOKEN;
+    for (size_t i = 0; ok && i < t.n_node; i++) t.of[r->g->nodes[i].out] = know_node(r, &r->g->nodes[i], t.of);
+    for (size_t i = 0; ok && i < t.n_node; i++)
+        if (is_root(r, &r->g->nodes[i], t.of, t.n_node)) replace(&t, r->g->nodes[i].out);
+    wick_free(t.of);
+    wick_free(t.needed);
+    wick_free(t.rows);
+    return ok ? wick_r_settle(r) : wick_fail_nomem(r->err);
 }
