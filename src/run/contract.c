@@ -72,7 +72,7 @@ static int64_t number(const wick_model *model, const char *name, int64_t otherwi
 static wick_status read_eos(wick_model *model, wick_error *err) {
     const wick_pte_value *v[MAX_EOS];
     uint32_t n = wick_pte_metadata(&model->program->pte, "get_eos_ids", v, MAX_EOS);
-    if (!n) n = wick_pte_metadata(&model->program->pte, "get_eos_id", v, 1);
+    if (!n) n = wick_pte_metadata(&model->program->pte, "get_eos_id", v, MAX_EOS); /* a list too, where a checkpoint has one */
     if (n > MAX_EOS) n = MAX_EOS;
     model->eos_ids = WICK_NEW_ARRAY(int64_t, n ? n : 1);
     if (!model->eos_ids) return wick_fail_nomem(err);
