@@ -109,6 +109,7 @@ static const program programs[] = {
     {"oe010_llama_xnn", NULL, NULL},
     {"oe010_llama_q", NULL, NULL},
     {"oe010_qwen3_q", NULL, NULL},
+    {"oe010_gemma3_both", NULL, NULL},
 };
 
 static void all(wick_plan plan) {
