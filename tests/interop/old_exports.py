@@ -205,12 +205,13 @@ def prompts():
 
 
 def follow(path, prompt, chunk, forced=None):
-    """Rows of logits for STEPS tokens after the prompt, greedy or forced, and the tokens."""
+    """Rows of logits for the tokens after the prompt, STEPS greedy ones or those forced, and the tokens."""
     program = Program(path)
     rows, tokens = [program.prefill(prompt, chunk)], []
-    for i in range(STEPS):
+    steps = len(forced) if forced else STEPS
+    for i in range(steps):
         tokens.append(int(forced[i]) if forced else int(rows[-1].argmax()))
-        if i + 1 < STEPS:
+        if i + 1 < steps:
             rows.append(program.call(tokens[-1:]))
     return np.stack(rows), tokens
 
@@ -220,11 +221,16 @@ def short(x):
 
 
 def record_run(path, prompt, ways):
+    """None if the runtime answers no number. Some programs stop doing so at a position: then only what lies before is recorded."""
     rows, tokens = follow(path, prompt, len(prompt))
+    good = int(np.isfinite(rows).all(-1).cumprod().sum())
+    if not good:
+        return None, rows
+    rows, tokens = rows[:good], tokens[:good]
     top = np.sort(rows, -1)
     run = {'prompt': prompt, 'greedy': tokens, 'margin': [short(x) for x in top[:, -1] - top[:, -2]],
            'top1': [float('%.7g' % x) for x in top[:, -1]]}
-    vs = {key: agree.compare(rows, follow(path, prompt, chunk, tokens)[0]) for key, chunk in ways.items() if chunk < len(prompt)}
+    vs = {key: agree.compare(rows, follow(path, prompt, chunk, tokens)[0][:good]) for key, chunk in ways.items() if chunk < len(prompt)}
     if vs:
         run['vs'] = {key: {k: short(v) for k, v in r.items() if k != 'steps'} for key, r in vs.items()}
     return run, rows
@@ -243,7 +249,8 @@ def record(folder, name):
         out['config']['model'] = {'dtype_override': 'bf16'}
     for prompt in prompts():
         run, rows = record_run(path, prompt, ways)
-        out['runs'].append(run)
+        if run:
+            out['runs'].append(run)
         if 'logits_first' not in out:
             out['logits_first'] = [float('%.7g' % x) for x in rows[0]]
     json.dump(out, open(os.path.join(folder, name + '.json'), 'w'), separators=(',', ':'))
@@ -258,8 +265,8 @@ def compare(folder, name):
         rows, _ = follow(path, run['prompt'], len(run['prompt']), run['greedy'])
         flip = rows.argmax(-1) != np.array(run['greedy'])
         worst_margin = max([worst_margin] + list(np.array(run['margin'])[flip]))
-        top = max(top, float(np.abs(rows[np.arange(STEPS), run['greedy']] - run['top1']).max()))
-        flips, steps = flips + int(flip.sum()), steps + STEPS
+        top = max(top, float(np.abs(rows[np.arange(len(flip)), run['greedy']] - run['top1']).max()))
+        flips, steps = flips + int(flip.sum()), steps + len(flip)
     own = [v for run in reference['runs'] for v in run.get('vs', {}).values()]
     own_margin, own_flips = max([v['flip_margin'] for v in own], default=0), sum(v['flips'] for v in own)
     if quantized(recipe):
