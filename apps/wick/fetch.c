@@ -133,7 +133,6 @@ static void set_up(fetch_transfer *t, const char *url, struct curl_slist *header
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L); /* fetch_exchange does it, and looks where it leads */
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "wick/" WICK_VERSION_STRING);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->f->said);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)t->f->o.timeout);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);

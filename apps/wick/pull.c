@@ -40,9 +40,14 @@ static wick_status open_fetch(pull_state *p, wick_error *err) {
 
 /* ---------------------------------------------------------------- what has the name now */
 
-/* Two ways to say the same source; a local one is looked at again each time. */
-static bool same_source(const pull_state *p) {
-    return strcmp(p->old.about.source, p->source.text) == 0 && strcmp(p->old.about.recipe, p->recipe) == 0;
+bool pull_same_wish(const pull_state *p) {
+    if (!p->old.name || p->r->force || p->r->tokenizer) return false;
+    if (strcmp(p->old.about.source, p->source.text) != 0 || strcmp(p->old.about.recipe, p->recipe) != 0) return false;
+    if (!p->r->keep || p->old.about.n_files < 2) return true;
+    char *kept = wick_path_join(p->old.folder, MANIFEST_CHECKPOINT);
+    bool there = kept && wick_os_path_kind(kept) == WICK_PATH_FOLDER;
+    wick_free(kept);
+    return there;
 }
 
 static wick_status look_up(pull_state *p, const char *name, wick_error *err) {
@@ -56,7 +61,7 @@ static wick_status look_up(pull_state *p, const char *name, wick_error *err) {
 
 /* Without the network: what is here is what there is. */
 static wick_status offline(pull_state *p, wick_error *err) {
-    p->unchanged = p->old.name && same_source(p);
+    p->unchanged = pull_same_wish(p);
     if (p->unchanged) return WICK_OK;
     return wick_fail(err, WICK_ENOTFOUND, "%s is not here, and nothing is fetched offline", p->r->what);
 }
@@ -97,6 +102,8 @@ static wick_status pull(pull_state *p, store_model *out, wick_error *err) {
     WICK_TRY(find_endpoint(p, err));
     WICK_TRY(join_overrides(p, err));
     WICK_TRY(pull_source_parse(&p->source, p->r->what, p->endpoint, err));
+    if (p->r->revision && p->source.kind != PULL_HUB)
+        return wick_fail(err, WICK_EINVAL, "--revision %s: %s is no repository of a hub", p->r->revision, p->r->what);
     const char *name = p->r->name ? p->r->name : p->source.name;
     if (!manifest_name_valid(name))
         return wick_fail(err, WICK_EINVAL,

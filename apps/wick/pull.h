@@ -12,7 +12,7 @@ typedef struct pull_request {
     const char *what;     /* as it was typed: pull_source.h */
     const char *name;     /* NULL: made from the source */
     const char *revision; /* of a repository; NULL: "main" */
-    const char *sha256;   /* of the file that a URL or path names; NULL */
+    const char *sha256;   /* that the program, or the one checkpoint file, must have; NULL */
     const char *tokenizer;
     const char *const *overrides; /* of the export: "quantization.qmode=fp32" */
     size_t n_overrides;

@@ -111,9 +111,8 @@ static bool take_over(pull_state *p, const pull_item *item, const char *path, fe
 
 /* A URL that was pulled before is asked for on the condition that it is another one now. */
 static void ask_for_news(pull_state *p, const pull_item *item, fetch_job *job) {
-    if (p->source.kind != PULL_URL || p->r->force || !p->old.name || manifest_find(&p->work.about, item->name, false)) return;
-    if (strcmp(p->old.about.source, p->source.text) != 0 || strcmp(p->old.about.recipe, p->recipe) != 0 || p->old.about.n_files == 0)
-        return;
+    if (p->source.kind != PULL_URL || !pull_same_wish(p) || manifest_find(&p->work.about, item->name, false)) return;
+    if (p->old.about.n_files == 0) return;
     const manifest_file *f = &p->old.about.files[0];
     if (!same_url(f, item->from) || !f->etag[0]) return;
     if (item->sha256[0] && strcmp(f->sha256, item->sha256) != 0) return;

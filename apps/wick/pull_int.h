@@ -35,6 +35,8 @@ typedef struct pull_state {
     double done, total; /* bytes of the items before this one, and of all; total 0: unknown */
 } pull_state;
 
+/* Is what is asked for what the model of this name was made by: the same source, exported the same way? */
+bool pull_same_wish(const pull_state *p);
 /* Finds out what there is: fills items, checkpoint, revision; or says that nothing has changed. */
 wick_status pull_plan(pull_state *p, wick_error *err);
 /* Brings all items. */
@@ -42,6 +44,8 @@ wick_status pull_bring(pull_state *p, wick_error *err);
 /* Makes and examines the program, tidies up, and fills the manifest. */
 wick_status pull_make(pull_state *p, wick_error *err);
 
+/* A program cannot be exported in another way any more. */
+wick_status pull_refuse_overrides(const pull_state *p, wick_error *err);
 /* "NAME.pte", to be freed. */
 char *pull_program_name(const pull_state *p);
 wick_status pull_sniff(const char *path, bool *program, wick_error *err);

@@ -56,6 +56,11 @@ static wick_status export_program(pull_state *p, const char *output, wick_error 
     return status;
 }
 
+wick_status pull_refuse_overrides(const pull_state *p, wick_error *err) {
+    if (p->checkpoint || !p->r->n_overrides) return WICK_OK;
+    return wick_fail(err, WICK_EINVAL, "%s is a program already: --set %s can change nothing", p->r->what, p->r->overrides[0]);
+}
+
 /* A URL's file, now that its first bytes can be seen: a program gets its place, anything else is a checkpoint. */
 static wick_status place_unknown(pull_state *p, const char *output, const char *name, wick_error *err) {
     bool program;
@@ -125,6 +130,7 @@ static wick_status note_program(pull_state *p, const char *name, const char *pat
 
 static wick_status make(pull_state *p, const char *name, const char *path, wick_error *err) {
     if (p->source.kind == PULL_URL) WICK_TRY(place_unknown(p, path, name, err));
+    WICK_TRY(pull_refuse_overrides(p, err));
     p->exporting = p->checkpoint != NULL;
     if (p->exporting)
         WICK_TRY(export_program(p, path, err));

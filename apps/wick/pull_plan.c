@@ -13,6 +13,8 @@
 
 #define MAX_LISTING ((size_t)32 << 20)
 
+static const char unknown[DIGEST_TEXT] = "";
+
 char *pull_program_name(const pull_state *p) {
     wick_strbuf b = {0};
     wick_strbuf_printf(&b, "%s.pte", p->work.name);
@@ -20,7 +22,7 @@ char *pull_program_name(const pull_state *p) {
 }
 
 /* Takes `from` and `name` over. */
-static wick_status add_item(pull_state *p, char *from, char *name, uint64_t size, const char *sha256, wick_error *err) {
+static wick_status add_item(pull_state *p, char *from, char *name, uint64_t size, const char sha256[DIGEST_TEXT], wick_error *err) {
     wick_status status = from && name && WICK_GROW(p->items, p->n_items, p->cap_items) ? WICK_OK : wick_fail_nomem(err);
     if (status == WICK_OK && !manifest_file_name_valid(name))
         status = wick_fail(err, WICK_EUNSUPPORTED, "'%.100s': no file of that name is made here", name);
@@ -95,9 +97,8 @@ static wick_status add_choice(pull_state *p, const hub_listing *l, const hub_cho
 
 /* Is everything that would be brought what the model was made from? The commit says so, or the digests of all files. */
 static bool have_all(pull_state *p) {
-    if (!p->old.name || p->r->force || strcmp(p->old.about.source, p->source.text) != 0 || strcmp(p->old.about.recipe, p->recipe) != 0)
-        return false;
-    bool same = strcmp(p->old.about.revision, p->revision) == 0;
+    if (!pull_same_wish(p)) return false;
+    bool same = !p->r->sha256 && strcmp(p->old.about.revision, p->revision) == 0;
     for (size_t i = 0; i < p->n_items && !same; i++) {
         const manifest_file *f = manifest_find(&p->old.about, p->items[i].name, false);
         if (!f || !p->items[i].sha256[0] || strcmp(f->sha256, p->items[i].sha256) != 0) return false;
@@ -112,7 +113,6 @@ static wick_status plan_hub(pull_state *p, wick_error *err) {
     if (status == WICK_OK && (status = hub_choose(&l, p->source.selector, &c, err)) != WICK_OK)
         wick_error_context(err, status, "%s", p->source.location);
     if (status == WICK_OK) status = add_choice(p, &l, &c, err);
-    if (status == WICK_OK) p->unchanged = have_all(p);
     hub_choice_release(&c);
     hub_listing_release(&l);
     return status;
@@ -124,14 +124,12 @@ static wick_status plan_hub(pull_state *p, wick_error *err) {
 static wick_status plan_url(pull_state *p, wick_error *err) {
     static const char *const suffixes[] = {".pte", ".gguf", ".safetensors", ".bin", NULL};
     wick_strbuf name = {0};
-    char sha256[DIGEST_TEXT] = "";
     wick_strbuf_printf(&name, MANIFEST_CHECKPOINT "%s", p->work.name);
     for (const char *const *s = suffixes; *s; s++) {
         size_t n = strlen(p->source.text), m = strlen(*s);
         if (n > m && strcasecmp(p->source.text + n - m, *s) == 0) wick_strbuf_puts(&name, *s);
     }
-    if (p->r->sha256) digest_parse(p->r->sha256, sha256);
-    return add_item(p, wick_strdup(p->source.location), wick_strbuf_take(&name, NULL), UINT64_MAX, sha256, err);
+    return add_item(p, wick_strdup(p->source.location), wick_strbuf_take(&name, NULL), UINT64_MAX, unknown, err);
 }
 
 /* ---------------------------------------------------------------- here */
@@ -176,7 +174,6 @@ static wick_status plan_folder(pull_state *p, wick_error *err) {
 
 static wick_status plan_local(pull_state *p, wick_error *err) {
     bool program;
-    char sha256[DIGEST_TEXT] = "";
     struct stat st = {0};
     if (wick_os_path_kind(p->source.location) == WICK_PATH_FOLDER) return plan_folder(p, err);
     WICK_TRY(pull_sniff(p->source.location, &program, err));
@@ -185,12 +182,44 @@ static wick_status plan_local(pull_state *p, wick_error *err) {
         return p->checkpoint ? WICK_OK : wick_fail_nomem(err);
     }
     stat(p->source.location, &st);
-    if (p->r->sha256) digest_parse(p->r->sha256, sha256);
-    return add_item(p, wick_strdup(p->source.location), pull_program_name(p), (uint64_t)st.st_size, sha256, err);
+    return add_item(p, wick_strdup(p->source.location), pull_program_name(p), (uint64_t)st.st_size, unknown, err);
+}
+
+/* ---------------------------------------------------------------- what was demanded of it */
+
+static wick_status digest_of_file(const char *path, char out[DIGEST_TEXT], wick_error *err) {
+    wick_mapping m;
+    digest_state d;
+    WICK_TRY(wick_os_map(path, false, &m, err));
+    digest_begin(&d);
+    digest_add(&d, m.data, m.size);
+    digest_end(&d, out);
+    wick_os_unmap(&m);
+    return WICK_OK;
+}
+
+/* --sha256 is of the program, or of the one checkpoint file. */
+static wick_status demand_digest(pull_state *p, wick_error *err) {
+    char want[DIGEST_TEXT], found[DIGEST_TEXT] = "";
+    if (!p->r->sha256) return WICK_OK;
+    digest_parse(p->r->sha256, want);
+    if (p->checkpoint && (p->n_items > 1 || wick_os_path_kind(p->checkpoint) == WICK_PATH_FOLDER))
+        return wick_fail(err, WICK_EINVAL, "--sha256 is of one file; %s is a checkpoint of several", p->r->what);
+    if (p->n_items)
+        memcpy(found, p->items[0].sha256, sizeof found);
+    else
+        WICK_TRY(digest_of_file(p->checkpoint, found, err));
+    if (found[0] && strcmp(found, want) != 0)
+        return wick_fail(err, WICK_EMISMATCH, "%s has the sha256 %s, expected %s", p->r->what, found, want);
+    if (p->n_items) memcpy(p->items[0].sha256, want, sizeof want);
+    return WICK_OK;
 }
 
 wick_status pull_plan(pull_state *p, wick_error *err) {
     WICK_TRY(p->source.kind == PULL_HUB ? plan_hub(p, err) : p->source.kind == PULL_URL ? plan_url(p, err) : plan_local(p, err));
+    WICK_TRY(demand_digest(p, err));
+    if (p->source.kind != PULL_URL) WICK_TRY(pull_refuse_overrides(p, err));
+    if (p->source.kind == PULL_HUB) p->unchanged = have_all(p);
     for (size_t i = 0; i < p->n_items; i++) p->total += p->items[i].size == UINT64_MAX ? 0 : (double)p->items[i].size;
     return WICK_OK;
 }

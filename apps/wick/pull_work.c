@@ -114,9 +114,9 @@ static wick_status sync_folder(const char *path, wick_error *err) {
 static wick_status exchange(const pull_work *w, const char *target, const char *hidden, wick_error *err) {
     if (wick_os_path_kind(target) == WICK_PATH_NONE) return wick_os_rename(w->folder, target, err);
     WICK_TRY(wick_os_rename(w->folder, hidden, err));
-    if (renameat2(AT_FDCWD, hidden, AT_FDCWD, target, RENAME_EXCHANGE) != 0) {
-        if (errno != EINVAL && errno != ENOSYS) return fail_errno(target, "rename into place", err);
-        WICK_TRY(store_delete_tree(target, err)); /* a file system that cannot: the name is away for a moment */
+    if (renameat2(AT_FDCWD, hidden, AT_FDCWD, target, RENAME_EXCHANGE) !=
+        0) { /* a file system that cannot: the name is away for a moment */
+        WICK_TRY(store_delete_tree(target, err));
         return wick_os_rename(hidden, target, err);
     }
     return store_delete_tree(hidden, err);

@@ -234,8 +234,9 @@ static wick_status remove_entry(const char *store, const char *entry, wick_error
     wick_strbuf hidden = {0};
     char *path = wick_path_join(store, entry);
     wick_strbuf_printf(&hidden, "%s/.%s.%ld" STORE_REMOVED_SUFFIX, store, entry, (long)getpid());
-    wick_status status = path && !hidden.failed ? wick_os_rename(path, hidden.data, err) : wick_fail_nomem(err);
-    if (status == WICK_OK) status = store_delete_tree(hidden.data, err);
+    wick_status status = path && !hidden.failed ? WICK_OK : wick_fail_nomem(err);
+    /* Where it cannot be renamed (a lower layer of an overlay), it goes piece by piece. */
+    if (status == WICK_OK) status = store_delete_tree(rename(path, hidden.data) == 0 ? hidden.data : path, err);
     wick_strbuf_release(&hidden);
     wick_free(path);
     return status;

@@ -27,7 +27,7 @@ static bool parse(int argc, char **argv, pull_request *r, app_list *set, bool *j
          "how a checkpoint is exported, as in 'wick export', e.g. quantization.qmode=fp32"},
         {"tokenizer", 't', NULL, APP_PATH, &r->tokenizer, "FILE", APP_ANY, "tokenizer for a model that comes without one"},
         {"revision", 0, NULL, APP_TEXT, &r->revision, "REV", APP_ANY, "branch, tag or commit of a repository (default main)"},
-        {"sha256", 0, NULL, APP_TEXT, &r->sha256, "HEX", APP_ANY, "what the file of a URL or path must have"},
+        {"sha256", 0, NULL, APP_TEXT, &r->sha256, "HEX", APP_ANY, "what the program or checkpoint file must have"},
         {"keep", 0, NULL, APP_FLAG, &r->keep, "", APP_ANY, "keep the checkpoint that a program was made from"},
         {"force", 'f', NULL, APP_FLAG, &r->force, "", APP_ANY,
          "replace a model of this name; begin anew, use nothing of an unfinished pull"},

@@ -117,6 +117,14 @@ class Local(Case):
         self.fails(PROGRAM, "--sha256", "0" * 64, saying="0" * 64)
         self.pull(PROGRAM, "--sha256", hashlib.sha256(self.program).hexdigest().upper())
         self.pull(PROGRAM, "--sha256", "12", status=2)
+        self.fails(STORIES, "--sha256", "0" * 64, saying="0" * 64)
+        self.pull(STORIES, "--sha256", hashlib.sha256(read(STORIES)).hexdigest())
+        self.fails(CONTAINER + "/micro_hf", "--sha256", "0" * 64, saying="of one file")
+
+    def test_options_that_do_not_apply(self):
+        self.fails(PROGRAM, "--set", "quantization.qmode=fp32", saying="a program already")
+        self.fails(self.put(), "--set", "quantization.qmode=fp32", saying="a program already")
+        self.fails(PROGRAM, "--revision", "main", saying="no repository")
 
     def test_taken_name(self):
         self.pull(PROGRAM)
@@ -562,6 +570,23 @@ class Hub(Case):
         self.server.hub("u/r", {"m.pte": other}, commit="d" * 40)
         self.pull("u/r")
         self.assertEqual(self.stored("r"), other)
+
+    def test_demanded_digest(self):
+        self.server.hub("u/r", {"m.pte": self.program, "s.txt": b"x"})
+        self.fails("u/r", "--sha256", "0" * 64, saying="0" * 64)
+        self.pull("u/r", "--sha256", hashlib.sha256(self.program).hexdigest())
+        self.fails("u/r", "--sha256", "0" * 64, saying="0" * 64)
+        self.server.hub("u/small", {"m.pte": self.program}, large=10**9)  # a listing without digests
+        self.fails("u/small", "--sha256", "0" * 64, saying="0" * 64)
+
+    def test_kept_afterwards(self):
+        self.server.hub("u/r-GGUF", self.gguf("m-Q4_0.gguf"))
+        self.pull("u/r-GGUF")
+        self.pull("u/r-GGUF", "--keep")
+        self.assertEqual(os.listdir(self.models + "/r/checkpoint"), ["r.gguf"])
+        self.server.requests.clear()
+        self.pull("u/r-GGUF", "--keep")
+        self.assertEqual(len(self.server.requests), 1)
 
     def test_other_recipe(self):
         self.server.hub("u/r-GGUF", self.gguf("m-Q4_0.gguf"))
