@@ -58,7 +58,7 @@ typedef struct wick_scheme {
     wick_scheme_kind kind;
     int bits;               /* INT: 2, 4, 8 */
     int64_t group;          /* INT: codes per scale along a row; 0: one scale per row */
-    wick_dtype scale_dtype; /* F32 or BF16; storage, not printed */
+    wick_dtype scale_dtype; /* F32, BF16 or F16; storage, not printed */
     wick_packing packing;   /* storage, not printed */
 } wick_scheme;
 

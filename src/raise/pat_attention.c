@@ -4,8 +4,19 @@
 
 #include <math.h>
 
+static bool is_float(wick_dtype t) { return t == WICK_F32 || t == WICK_F16 || t == WICK_BF16; }
+
+/* Attention is computed in f32: programs with caches of f16 show it the whole cache converted. */
+static wick_value_id unconverted(const wick_raiser *r, wick_value_id v) {
+    const wick_node *cast = wick_r_is(r, v, WICK_OP_f_cast);
+    wick_value_id from = cast ? wick_r_in(r, cast, 0) : -1;
+    bool floats = cast && is_float(wick_r_value(r, v)->dtype) && is_float(wick_r_value(r, from)->dtype);
+    return floats && wick_graph_n_use(r->g, v) == 1 ? from : v;
+}
+
 /* v = a cache [1, C, G, D] with this step's rows, and nobody else looks at either version of it. */
 static bool find_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c) {
+    v = unconverted(r, v);
     const wick_node *append = wick_r_is(r, v, WICK_OP_f_append);
     wick_value_id put = wick_r_permuted(r, v, 0, 2, 1, 3);
     if (put >= 0) return wick_r_put_cache(r, put, c);

@@ -22,7 +22,7 @@ static bool match_embedding(wick_raiser *r, const wick_node *n, wick_match *m) {
     bool whole_bytes = n->attrs.fine.number == 8; /* signed; smaller codes are bits */
     if ((t->dtype != WICK_I8 && (whole_bytes || t->dtype != WICK_U8)) || !is_zero(r, wick_r_in(r, n, 2))) return false;
     if (!s || s->kind != WICK_VALUE_CONST || s->n_part != 1 || s->rank < 1 || s->rank > 2 || s->dims[0].c != m->n[0]) return false;
-    if (s->dtype != WICK_F32 && s->dtype != WICK_BF16) return false;
+    if (s->dtype != WICK_F32 && s->dtype != WICK_BF16 && s->dtype != WICK_F16) return false;
     int64_t n_group = s->rank == 2 ? s->dims[1].c : 1;
     if (n_group < 1 || m->n[1] % n_group) return false;
     m->n[2] = n_group == 1 ? 0 : m->n[1] / n_group;
