@@ -38,14 +38,8 @@ static bool counts_up(const wick_raiser *r, wick_value_id v, int64_t n) {
     return is_shaped(r, v, WICK_I64, 1, wick_dim_const(n), (wick_dim){0}) && wick_r_counts(r, v, n);
 }
 
-typedef struct ring {
-    int64_t size, window, n_sink;
-    wick_value_id list, places; /* after this step; where this step's tokens go */
-    wick_node_id keeper;        /* writes the list back */
-} ring;
-
 /* v = the list with this step's tokens put into it. */
-static bool find_list(const wick_raiser *r, wick_value_id v, wick_dim n_row, ring *out) {
+static bool find_list(const wick_raiser *r, wick_value_id v, wick_dim n_row, wick_r_ring *out) {
     const wick_node *put = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT);
     wick_dim size = wick_dim_const(out->size), none = {0};
     if (!put || put->out != wick_r_now(r, v) || put->n_in != 3 || put->attrs.fine.flag) return false;
@@ -78,7 +72,7 @@ static bool find_list(const wick_raiser *r, wick_value_id v, wick_dim n_row, rin
 enum { IS_FILLED, IS_BEFORE, IS_NEAR, IS_SINK, N_CONDITION };
 
 /* Takes one of the conditions; false: it is none, or was there before. */
-static bool take_condition(const wick_raiser *r, wick_value_id v, wick_value_id seen[N_CONDITION], ring *out) {
+static bool take_condition(const wick_raiser *r, wick_value_id v, wick_value_id seen[N_CONDITION], wick_r_ring *out) {
     const wick_node *ge = only_instr(r, v, WICK_I_GE_SCALAR), *lt = only_instr(r, v, WICK_I_LT_SCALAR), *n = ge ? ge : lt;
     if (!n || wick_r_value(r, n->out)->dtype != WICK_BOOL) return false;
     wick_dim with = wick_dim_const(ge ? 0 : n->attrs.fine.start.c);
@@ -93,7 +87,8 @@ static bool take_condition(const wick_raiser *r, wick_value_id v, wick_value_id 
 }
 
 /* v = filled and before and (near, or sink or near) */
-static bool take_conditions(const wick_raiser *r, const wick_node *outer, wick_dim n_row, wick_value_id seen[N_CONDITION], ring *out) {
+static bool take_conditions(const wick_raiser *r, const wick_node *outer, wick_dim n_row, wick_value_id seen[N_CONDITION],
+                            wick_r_ring *out) {
     const wick_node *inner = only_instr(r, wick_r_in(r, outer, 0), WICK_I_BITWISE_AND);
     const wick_node *either = only_instr(r, wick_r_in(r, outer, 1), WICK_I_BITWISE_OR);
     wick_dim size = wick_dim_const(out->size);
@@ -106,7 +101,7 @@ static bool take_conditions(const wick_raiser *r, const wick_node *outer, wick_d
 }
 
 /* v = mask [S, L]: one number less another. */
-static bool find_mask(const wick_raiser *r, wick_value_id v, wick_dim n_row, ring *out) {
+static bool find_mask(const wick_raiser *r, wick_value_id v, wick_dim n_row, wick_r_ring *out) {
     const wick_node *where = only_instr(r, v, WICK_I_WHERE);
     const wick_node *eq = where ? only_instr(r, wick_r_in(r, where, 0), WICK_I_EQ_SCALAR) : NULL;
     const wick_node *all = eq && wick_r_is_with(eq, wick_dim_const(1)) ? only_instr(r, wick_r_in(r, eq, 0), WICK_I_BITWISE_AND) : NULL;
@@ -126,33 +121,30 @@ static bool find_mask(const wick_raiser *r, wick_value_id v, wick_dim n_row, rin
            wick_graph_n_use(r->g, out->list) == n_use;
 }
 
-typedef struct cache {
-    wick_value_id rows, state;
-    wick_node_id update;
-    int64_t n_head, d_head;
-} cache;
+bool wick_r_find_ring(const wick_raiser *r, wick_value_id mask, wick_dim n_row, int64_t size, wick_r_ring *out) {
+    *out = (wick_r_ring){.size = size, .keeper = -1};
+    return find_mask(r, mask, n_row, out) && out->window >= 1 && out->window <= size - out->n_sink;
+}
 
-/* v = cache [1, L, G, D] after this step's rows were put to their places, and nobody else looks at either version of it. */
-static bool find_cache(const wick_raiser *r, wick_value_id v, const ring *in, wick_dim n_row, cache *c) {
+wick_value_id wick_r_put_in_ring(const wick_raiser *r, wick_value_id v, const wick_r_ring *ring, wick_dim n_row, wick_value_id *state) {
     const wick_node *update = wick_r_made_by_instr(r, v, WICK_I_UPDATE_CACHE_WITH_INDICES);
-    if (!update || update->out != wick_r_now(r, v) || update->n_in != 3 || update->attrs.fine.axis != 0) return false;
-    c->rows = wick_r_in(r, update, 0);
-    c->state = wick_r_in(r, update, 1);
-    c->update = (wick_node_id)(update - r->g->nodes);
-    const wick_value *s = wick_r_value(r, c->state), *rows = wick_r_value(r, c->rows);
-    if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4 || s->dims[0].c != 1 || s->dims[1].c != in->size ||
-        wick_r_strip(r, wick_r_in(r, update, 2)) != in->places)
-        return false;
+    if (!update || update->out != wick_r_now(r, v) || update->n_in != 3 || update->attrs.fine.axis != 0) return -1;
+    wick_value_id in = wick_r_in(r, update, 0);
+    *state = wick_r_in(r, update, 1);
+    const wick_value *s = wick_r_value(r, *state), *rows = wick_r_value(r, in);
+    if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4 || s->dims[0].c != 1 || s->dims[1].c != ring->size ||
+        wick_r_strip(r, wick_r_in(r, update, 2)) != ring->places)
+        return -1;
     if (rows->rank != 4 || rows->dtype != s->dtype || !wick_dim_equal(rows->dims[0], wick_dim_const(1)) ||
         !wick_dim_equal(rows->dims[1], n_row) || !wick_dim_equal(rows->dims[2], s->dims[2]) || !wick_dim_equal(rows->dims[3], s->dims[3]))
-        return false;
-    c->n_head = s->dims[2].c;
-    c->d_head = s->dims[3].c;
-    return wick_r_writer(r, c->state) == c->update && wick_graph_n_use(r->g, update->out) == 1 && wick_graph_n_use(r->g, c->state) == 1;
+        return -1;
+    bool alone = wick_r_writer(r, *state) == (wick_node_id)(update - r->g->nodes) && wick_graph_n_use(r->g, update->out) == 1 &&
+                 wick_graph_n_use(r->g, *state) == 1;
+    return alone ? in : -1;
 }
 
 /* Positions that the program can give rows: a ring has no end of its own, its rope tables have. */
-static int64_t context_of(const wick_raiser *r) {
+int64_t wick_r_ring_context(const wick_raiser *r) {
     int64_t context = 0;
     for (size_t i = 0; i < r->g->n_node; i++) {
         const wick_node *n = &r->g->nodes[i];
@@ -163,23 +155,24 @@ static int64_t context_of(const wick_raiser *r) {
     return context;
 }
 
-/* v: q, k, v, then the states; n: as wick_r_build_attention wants them; v[5]: what keeps the list */
+/* v: q, k, v, then the states; v[5]: what keeps the list; n: as wick_r_build_attention wants them */
 static bool match_ring(wick_raiser *r, const wick_node *n, wick_match *m) {
-    wick_value_id q = wick_r_in(r, n, 0), keys = wick_r_in(r, n, 1);
+    wick_value_id q = wick_r_in(r, n, 0), keys = wick_r_in(r, n, 1), values = wick_r_in(r, n, 2);
     const wick_value *query = wick_r_value(r, q), *held = wick_r_value(r, keys);
-    cache k, v;
+    wick_r_ring ring;
     if (wick_r_in(r, n, 3) < 0 || n->attrs.fine.flag || !wick_dim_equal(n->attrs.fine.start, wick_dim_const(0))) return false;
     if (query->rank != 4 || !wick_dim_equal(query->dims[0], wick_dim_const(1)) || held->rank != 4) return false;
-    ring found = {.size = held->dims[1].c, .keeper = -1};
     wick_dim n_row = query->dims[1];
-    if (!find_mask(r, wick_r_in(r, n, 3), n_row, &found) || found.window < 1 || found.window > found.size - found.n_sink) return false;
-    if (!find_cache(r, keys, &found, n_row, &k) || !find_cache(r, wick_r_in(r, n, 2), &found, n_row, &v) || k.state == v.state)
-        return false;
-    if (k.n_head != v.n_head || k.d_head != v.d_head || query->dims[3].c != k.d_head || query->dims[2].c < 1 || query->dims[2].c % k.n_head)
-        return false;
-    *m = (wick_match){.v = {q, k.rows, v.rows, k.state, v.state, r->g->nodes[found.keeper].out},
-                      .n = {k.update, v.update, context_of(r), k.n_head, k.d_head, query->dims[2].c, found.window, found.n_sink}};
-    m->number[0] = n->attrs.fine.number != 0 ? n->attrs.fine.number : 1 / sqrt((double)k.d_head);
+    if (!wick_r_find_ring(r, wick_r_in(r, n, 3), n_row, held->dims[1].c, &ring)) return false;
+    wick_value_id k_state, v_state, k = wick_r_put_in_ring(r, keys, &ring, n_row, &k_state),
+                                    v = wick_r_put_in_ring(r, values, &ring, n_row, &v_state);
+    if (k < 0 || v < 0 || k_state == v_state || !wick_r_same_dims(held, wick_r_value(r, values))) return false;
+    int64_t n_kv_head = held->dims[2].c, d_head = held->dims[3].c, n_head = query->dims[2].c;
+    if (query->dims[3].c != d_head || n_head < 1 || n_kv_head < 1 || n_head % n_kv_head) return false;
+    *m = (wick_match){.v = {q, k, v, k_state, v_state, r->g->nodes[ring.keeper].out},
+                      .n = {wick_r_writer(r, k_state), wick_r_writer(r, v_state), wick_r_ring_context(r), n_kv_head, d_head, n_head,
+                            ring.window, ring.n_sink}};
+    m->number[0] = n->attrs.fine.number != 0 ? n->attrs.fine.number : 1 / sqrt((double)d_head);
     return m->n[2] > 0;
 }
 

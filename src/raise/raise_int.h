@@ -225,6 +225,18 @@ bool wick_r_put_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c);
  * (pat_attention.c) */
 wick_value_id wick_r_build_attention(wick_raiser *r, const wick_node *n, const wick_match *m);
 
+/* A cache that goes around, told by the mask of an attention over it (pat_ring.c). */
+typedef struct wick_r_ring {
+    int64_t size, window, n_sink;
+    wick_value_id list, places; /* after this step; where this step's tokens go */
+    wick_node_id keeper;        /* writes the list back; is to stop (writes_state) when the attention is built */
+} wick_r_ring;
+bool wick_r_find_ring(const wick_raiser *r, wick_value_id mask, wick_dim n_row, int64_t size, wick_r_ring *out);
+/* The rows that were put at the ring's places into a cache [1, L, ..] that v is now, and that nobody else looks at; -1: v is none. */
+wick_value_id wick_r_put_in_ring(const wick_raiser *r, wick_value_id v, const wick_r_ring *ring, wick_dim n_row, wick_value_id *state);
+/* Tokens of a context that only goes around. */
+int64_t wick_r_ring_context(const wick_raiser *r);
+
 wick_status wick_r_tables(wick_raiser *r);        /* raise_tables.c: cosines and sines that every step computes anew */
 wick_status wick_r_rope(wick_raiser *r);          /* pat_rope.c: algebra over the lanes of a head */
 wick_status wick_r_last_row(wick_raiser *r);      /* pat_last_row.c: moves the cut up */

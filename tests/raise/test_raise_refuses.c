@@ -250,6 +250,13 @@ static void swap(int32_t *a, int32_t *b) {
 static void int8_scales_swapped(subject *s) { swap(int8_arg(s, 11), int8_arg(s, 13)); }
 static void int8_zeros_swapped(subject *s) { swap(int8_arg(s, 10), int8_arg(s, 12)); }
 static void int8_not_causal(subject *s) { s->pte->values[*int8_arg(s, 6)].i = 0; }
+static void int8_causal(subject *s) { s->pte->values[*int8_arg(s, 6)].i = 1; }
+static void int8_ring_scales_elsewhere(subject *s) {
+    for (int k = 0; k < 6; k++) {
+        wick_pte_instr *update = instr(s, WICK_I_UPDATE_CACHE_WITH_INDICES, k);
+        if (s->pte->values[update->args[1]].tensor->scalar_type == WICK_ST_FLOAT) update->args[3] = s->pte->inputs[0];
+    }
+}
 static void int8_masked(subject *s) { *int8_arg(s, 4) = *int8_arg(s, 13); }
 static void int8_heads_first(subject *s) { s->pte->values[*int8_arg(s, 14)].i = 1; }
 static void int8_query_elsewhere(subject *s) { *int8_arg(s, 3) = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
@@ -269,9 +276,10 @@ static void int8_codes_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 1)-
 static void int8_scales_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 0)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
 static void nothing(subject *s) { (void)s; }
 
-#define RING "stock/st_8da4w_lgattn.pte"
-#define SINK "stock/st_8da4w_sink.pte"
-#define INT8 "stock/st_8da4w_qkv.pte"
+#define RING         "stock/st_8da4w_lgattn.pte"
+#define SINK         "stock/st_8da4w_sink.pte"
+#define RING_OF_INT8 "stock/ty_ring_int8.pte"
+#define INT8         "stock/st_8da4w_qkv.pte"
 
 static const struct {
     const char *name, *file;
@@ -338,6 +346,16 @@ static const struct {
     {"rows at positions from elsewhere", RING, rows_from_elsewhere, "attention"},
     {"one ring for both", RING, ring_for_both, "attention"},
     {"steps longer than the ring", RING, long_steps, "attention"},
+    {"ring of int8, nothing", RING_OF_INT8, nothing, NULL},
+    {"a window larger than the ring of int8", RING_OF_INT8, window_beyond_ring, "attention"},
+    {"ring of int8, not the first token", RING_OF_INT8, hides_the_first, "attention"},
+    {"a ring of int8 that ends early", RING_OF_INT8, goes_around_early, "attention"},
+    {"ring of int8, mask inverted", RING_OF_INT8, mask_inverted, "attention"},
+    {"ring of int8, list not kept", RING_OF_INT8, list_not_kept, "attention"},
+    {"ring of int8, scales of k and v swapped", RING_OF_INT8, int8_scales_swapped, "attention"},
+    {"ring of int8 and causal", RING_OF_INT8, int8_causal, "attention"},
+    {"one ring of int8 for both", RING_OF_INT8, int8_one_cache, "attention"},
+    {"scales put to other places", RING_OF_INT8, int8_ring_scales_elsewhere, "attention"},
     {"sinks, nothing", SINK, nothing, NULL},
     {"rope keeps more tokens than it shifts by", SINK, rope_keeps_more, "rope"},
     {"rope shifts by twice as much", SINK, rope_shifts_more, "rope"},

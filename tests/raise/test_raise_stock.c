@@ -16,7 +16,8 @@ static const struct {
     {"ty_qwen3", "forward", NULL, true},      {"ty_phi4_fp32", "forward", NULL, true},
     {"ty_lfm2", "forward", NULL, true},       {"st_8da4w_lgattn", "forward", NULL, true},
     {"st_8da4w_qkv", "forward", NULL, true},  {"st_8da4w_sink", "forward", NULL, true},
-    {"oe010_llama_q", "forward", NULL, true},  {"ty_fp16_emb2", "forward", NULL, true},
+    {"oe010_llama_q", "forward", NULL, true}, {"ty_fp16_emb2", "forward", NULL, true},
+    {"ty_ring_int8", "forward", NULL, true},
 };
 
 static const char *path_of(const char *folder, const char *name, const char *suffix) {

@@ -103,6 +103,7 @@ static const program programs[] = {
     {"ty_lfm2", NULL, NULL},
     {"ty_lfm2_fp32", NULL, NULL},
     {"ty_fp16_emb2", NULL, NULL},
+    {"ty_ring_int8", NULL, NULL},
     /* optimum-executorch 0.1.0 */
     {"oe010_llama_plain", NULL, NULL},
     {"oe010_llama_sdpa", NULL, NULL},
