@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
 
     if (wick_model_open(argc > 1 ? argv[1] : "model.pte", &model_options, &model, &err) == WICK_OK &&
         wick_session_new(model, &session_options, &session, &err) == WICK_OK) {
-        if (wick_chat_available(model, NULL))
+        if (wick_chat_available(model, NULL, NULL))
             ask.messages = &question, ask.n_messages = 1;
         else
             ask.prompt = question.content; /* no chat format: the model continues the text */

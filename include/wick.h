@@ -323,8 +323,11 @@ wick_status wick_template_open(const char *path, wick_template **out, wick_error
 /* The template inside a model; WICK_ENOTFOUND if it carries none. */
 wick_status wick_template_from_model(const wick_model *model, wick_template **out, wick_error *err);
 void wick_template_free(wick_template *chat_template);
-/* The source of a template for models that carry none: "chatml", "llama3", "llama2", "gemma"; NULL: unknown. */
+/* Templates for models that carry none, by name: the source (NULL: unknown), the i-th name (NULL: there are i), and the name of the one
+ * whose special tokens a tokenizer has (NULL: none). They are for conversations without tools. */
 const char *wick_template_builtin(const char *name);
+const char *wick_template_builtin_name(size_t i);
+const char *wick_template_recognize(const wick_tokenizer *tokenizer);
 
 typedef struct wick_template_input {
     const char *messages;  /* JSON array of objects with "role", "content" ... */
@@ -361,8 +364,9 @@ typedef struct wick_message {
     const char *content;
 } wick_message;
 
-/* True if the model carries a chat template that Wick can render; else *why (lent, static) says what is missing. */
-bool wick_chat_available(const wick_model *model, const char **why);
+/* True if there is a chat format for the model: its own template, or a built-in one that fits the tokenizer (NULL: the model's). *what
+ * (lent, static; NULL: not wanted) says which it is: "the model's own", the name of a built-in one, or what is missing. */
+bool wick_chat_available(const wick_model *model, const wick_tokenizer *tokenizer, const char **what);
 
 /* ---------------------------------------------------------------- one call */
 
@@ -377,10 +381,11 @@ typedef bool wick_text_fn(void *user, const char *text, size_t size);
 typedef bool wick_token_fn(void *user, int32_t token, const float *logits);
 
 typedef struct wick_generate_options {
-    const wick_message *messages; /* a conversation, rendered by the model's template; wins over prompt */
+    const wick_message *messages; /* a conversation, rendered by a template; wins over prompt */
     size_t n_messages;
-    const char *prompt;    /* raw text, continued as it is */
-    const int32_t *tokens; /* ready token ids, nothing is added to them; win over both */
+    const wick_template *chat_template; /* NULL: the model's own, else the built-in one that its tokenizer is recognized by */
+    const char *prompt;                 /* raw text, continued as it is */
+    const int32_t *tokens;              /* ready token ids, nothing is added to them; win over both */
     size_t n_tokens;
     int n_bos, n_eos;        /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
     int64_t max_new_tokens;  /* 0: until the model stops or the context is full */
@@ -418,9 +423,10 @@ void wick_generate_result_release(wick_generate_result *result);
 
 /* Every token that ends an answer, ascending, each once: what the program names (its exporter collected generation_config.json, the
  * tokenizer's configuration or the GGUF's ids), the tokenizer's EOS, its special tokens of known meaning ("<|im_end|>",
- * "<|eot_id|>" ...), and the one that the chat template puts after an answer. tokenizer: NULL: what the program names alone. Give
- * them back with wick_tokens_free. */
-wick_status wick_end_tokens(const wick_model *model, const wick_tokenizer *tokenizer, int32_t **ids, size_t *n, wick_error *err);
+ * "<|eot_id|>" ...), and the one that the chat template (NULL: the model's) puts after an answer. tokenizer: NULL: what the program
+ * names alone. Give them back with wick_tokens_free. */
+wick_status wick_end_tokens(const wick_model *model, const wick_tokenizer *tokenizer, const wick_template *chat_template, int32_t **ids,
+                            size_t *n, wick_error *err);
 
 /* Continues the session's state with a prompt, a conversation or tokens. Give the same session again for the next turn:
  * what both turns share is not evaluated twice. result may be NULL when the callbacks are enough. */

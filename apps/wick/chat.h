@@ -19,8 +19,10 @@ typedef struct chat {
     wick_session *session;
     wick_tokenizer *tokenizer;
     chat_line *line;
-    chat_store *store;   /* NULL: nothing is kept */
-    const char *why_raw; /* why the text is continued as it is; NULL: the model's chat format is used */
+    chat_store *store;            /* NULL: nothing is kept */
+    wick_template *chat_template; /* NULL: the model's */
+    const char *format;           /* which chat format is used, or why none is */
+    bool raw;                     /* none: the text is continued as it is */
     chat_log log;
     int64_t id;                     /* number of this chat in the store; 0: it has none yet */
     size_t i_first;                 /* messages before this one no longer fit into the context */

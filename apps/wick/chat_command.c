@@ -64,7 +64,7 @@ static void run_set(chat *c, const char *rest) {
 static void show_ends(const chat *c) {
     int32_t *ids;
     size_t n;
-    if (wick_end_tokens(c->model, c->tokenizer, &ids, &n, NULL) != WICK_OK) return;
+    if (wick_end_tokens(c->model, c->tokenizer, c->chat_template, &ids, &n, NULL) != WICK_OK) return;
     printf("ends at    ");
     for (size_t i = 0; i < n; i++) {
         char *text;
@@ -86,7 +86,7 @@ static void show_info(chat *c) {
     printf("context     %" PRId64 " tokens\n", wick_session_capacity(c->session));
     printf("weights     %.1f MB\n", (double)m->weights_size / 1e6);
     printf("executed    %s\n", plans[m->plan]);
-    printf("chat format %s\n", c->why_raw ? c->why_raw : "the model's own");
+    printf("chat format %s\n", c->format);
     show_ends(c);
 }
 

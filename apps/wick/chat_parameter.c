@@ -65,7 +65,7 @@ void chat_set_parameter(chat *c, const char *text) {
         if (!chat_is_word(text, n, f->name)) continue;
         if (!read_number(c, f->name, value, f->whole, f->least, f->most, &v)) return;
         wick_sampler_option_set(&c->generate.sampler, i, v, NULL);
-        chat_note(c, "(%s is %.9g)", f->name, wick_sampler_option(&c->generate.sampler, i));
+        chat_note(c, "(%s is %.6g)", f->name, wick_sampler_option(&c->generate.sampler, i));
         return;
     }
     chat_complain(c, "/set parameter: '%.*s' is none; /show parameters lists them%s", (int)n, text,

@@ -61,7 +61,7 @@ static wick_status plain_text(const chat *c, size_t i_first, question *q, wick_e
 static wick_status ask(const chat *c, size_t i_first, question *q, wick_error *err) {
     *q = (question){.generate = c->generate};
     q->generate.sampler.seed += c->n_answer;
-    if (c->why_raw) return plain_text(c, i_first, q, err);
+    if (c->raw) return plain_text(c, i_first, q, err);
     if (!(q->messages = WICK_NEW_ARRAY(wick_message, c->log.n_message + 1))) return wick_fail_nomem(err);
     size_t n = 0;
     if (c->log.system) q->messages[n++] = (wick_message){"system", c->log.system};

@@ -129,6 +129,8 @@ size_t run_common_options(run_options *o, app_option *table) {
         {"tokenizer_path", 0, "tokenizer", APP_PATH, &o->tokenizer, "FILE", APP_ANY,
          "tokenizer (default: the model's own, else one beside it)"},
         {"system", 0, NULL, APP_TEXT, &o->system, "TEXT", APP_ANY, "system message of the chat format"},
+        {"chat_template", 0, NULL, APP_PATH, &o->chat_template, "FORMAT", APP_ANY,
+         "chat format: a name (chatml, llama3, ...) or a file (default: the model's own)"},
         {"raw", 0, NULL, APP_FLAG, &o->raw, "", APP_ANY, "continue the text as it is, without the model's chat format"},
         {"max_new_tokens", 'n', NULL, APP_INT, &o->max_new_tokens, "N", -1, 1e9,
          "most tokens of the answer (default: what the context holds)"},
@@ -269,6 +271,19 @@ wick_generate_options run_generate_options(const run_options *o, const wick_mode
     g.banned = o->banned.items, g.n_banned = o->banned.n;
     g.sampler = sampler_options(o, model, err);
     return g;
+}
+
+wick_status run_open_template(const run_options *o, wick_template **out, wick_error *err) {
+    *out = NULL;
+    if (!o->chat_template) return WICK_OK;
+    const char *source = wick_template_builtin(o->chat_template), *name;
+    if (source) return wick_template_new(source, strlen(source), out, err);
+    if (wick_os_path_kind(o->chat_template) != WICK_PATH_NONE) return wick_template_open(o->chat_template, out, err);
+    char names[400] = "";
+    for (size_t i = 0; (name = wick_template_builtin_name(i)) && strlen(names) + strlen(name) + 3 < sizeof names; i++)
+        strcat(strcat(names, i ? ", " : ""), name);
+    return wick_fail(err, WICK_ENOTFOUND, "--chat_template %s: there is no such file, and the formats with a name are %s", o->chat_template,
+                     names);
 }
 
 wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err) {

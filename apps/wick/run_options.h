@@ -9,7 +9,7 @@ enum { RUN_SAMPLING_MAX = 32 };
 
 typedef struct run_options {
     const char *model, *tokenizer, *prompt, *prompt_file, *system, *tokens, *forced, *logits;
-    const char *plan, *cpu, *kv_dtype, *method, *data_paths;
+    const char *plan, *cpu, *chat_template, *kv_dtype, *method, *data_paths;
     union {
         double real;
         int64_t whole;
@@ -39,6 +39,9 @@ wick_status run_open_model(run_options *o, wick_model **out, wick_error *err);
 
 /* The tokenizer: given, or the model's own, or a file of a known name beside the model. WICK_ENOTFOUND: none of these. */
 wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wick_tokenizer **out, wick_error *err);
+
+/* The template that was asked for, built in or from a file; NULL: none was. */
+wick_status run_open_template(const run_options *o, wick_template **out, wick_error *err);
 
 wick_session_options run_session_options(const run_options *o);
 /* What they say of an answer: its sampler, its length, what ends it and what may not be in it. The model's own sampling defaults hold

@@ -38,16 +38,17 @@ static bool parse(const app_verb *verb, int argc, char **argv, chat_options *o, 
 }
 
 static wick_status open_model(chat *c, run_options *o, wick_error *err) {
-    const char *why;
     double started = app_seconds();
     WICK_TRY(run_open_model(o, &c->model, err));
     wick_session_options s = run_session_options(c->options);
     WICK_TRY(wick_session_new(c->model, &s, &c->session, err));
     WICK_TRY(run_open_tokenizer(c->options, c->model, &c->tokenizer, err));
+    WICK_TRY(run_open_template(c->options, &c->chat_template, err));
+    c->format = c->options->chat_template;
     if (c->options->raw)
-        c->why_raw = "asked not to use it";
-    else if (!wick_chat_available(c->model, &why))
-        c->why_raw = why;
+        c->raw = true, c->format = "asked not to use it";
+    else if (!c->chat_template)
+        c->raw = !wick_chat_available(c->model, c->tokenizer, &c->format);
     c->load_seconds = app_seconds() - started;
     return WICK_OK;
 }
@@ -61,6 +62,7 @@ static wick_status open_all(chat *c, chat_options *o, wick_error *err) {
     wick_error fault;
     c->generate = run_generate_options(&o->run, c->model, &fault);
     c->generate.tokenizer = c->tokenizer;
+    c->generate.chat_template = c->chat_template;
     if (fault.code != WICK_OK) chat_complain(c, "the model's sampling defaults are not used: %s", fault.message);
     c->verbose = o->run.verbose;
     if (o->no_save) return WICK_OK;
@@ -69,7 +71,9 @@ static wick_status open_all(chat *c, chat_options *o, wick_error *err) {
 }
 
 static void greet(chat *c) {
-    if (c->why_raw) chat_note(c, "(plain continuation, no chat format: %s)", c->why_raw);
+    if (c->raw) chat_note(c, "(plain continuation, no chat format: %s)", c->format);
+    if (!c->raw && !c->chat_template && wick_template_builtin(c->format))
+        chat_note(c, "(the model carries no chat format; its tokenizer is one for %s. --raw continues the text as it is)", c->format);
     if (c->terminal) chat_note(c, "/help tells what there is besides talking; Ctrl-D or /bye leaves");
 }
 
@@ -128,6 +132,7 @@ static int chat_main(int argc, char **argv) {
     chat_log_release(&c.log);
     chat_store_close(c.store);
     chat_line_free(c.line);
+    wick_template_free(c.chat_template);
     wick_tokenizer_free(c.tokenizer);
     wick_session_free(c.session);
     wick_model_close(c.model);

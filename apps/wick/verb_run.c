@@ -16,6 +16,7 @@ typedef struct run_state {
     wick_model *model;
     wick_session *session;
     wick_tokenizer *tokenizer;
+    wick_template *chat_template; /* NULL: the model's */
     int32_t *tokens, *forced;
     app_npy npy;
     bool npy_failed, quiet;
@@ -45,6 +46,7 @@ static wick_status open_all(run_state *s, wick_error *err) {
     WICK_TRY(wick_session_new(s->model, &so, &s->session, err));
     wick_status status = run_open_tokenizer(s->o, s->model, &s->tokenizer, err);
     if (status != WICK_OK && !(status == WICK_ENOTFOUND && s->o->tokens && !s->o->tokenizer)) return status;
+    WICK_TRY(run_open_template(s->o, &s->chat_template, err));
     if (s->o->logits && !app_npy_open(&s->npy, s->o->logits, (size_t)wick_model_info_get(s->model)->n_vocab))
         return wick_fail(err, WICK_EIO, "%s: cannot create", s->o->logits);
     return WICK_OK;
@@ -54,7 +56,7 @@ static void fill_prompt(run_state *s, wick_generate_options *g, wick_message mes
     const char *why;
     if (s->o->tokens || s->o->raw) {
         g->prompt = s->o->prompt;
-    } else if (!wick_chat_available(s->model, &why)) {
+    } else if (!s->chat_template && !wick_chat_available(s->model, s->tokenizer, &why)) {
         if (s->o->system)
             fprintf(stderr, "wick run: --system is not used: %s\n", why);
         else if (s->o->verbose)
@@ -66,6 +68,7 @@ static void fill_prompt(run_state *s, wick_generate_options *g, wick_message mes
         messages[n++] = (wick_message){"user", s->o->prompt};
         g->messages = messages;
         g->n_messages = n;
+        g->chat_template = s->chat_template;
     }
 }
 
@@ -218,6 +221,7 @@ static int run_main(int argc, char **argv) {
     status = ok ? finish(&s, &r, &err) : fail(&s, &err);
     app_npy_close(&s.npy);
     wick_generate_result_release(&r);
+    wick_template_free(s.chat_template);
     wick_tokenizer_free(s.tokenizer);
     wick_session_free(s.session);
     wick_model_close(s.model);

@@ -59,28 +59,32 @@ static wick_status add_after_answer(id_list *list, const wick_tokenizer *tokeniz
 }
 
 /* A template may refuse this conversation, or be broken: then it says nothing here. */
-static wick_status add_of_template(id_list *list, const wick_model *model, const wick_tokenizer *tokenizer, wick_error *err) {
+static wick_status add_of_template(id_list *list, const wick_model *model, const wick_tokenizer *tokenizer,
+                                   const wick_template *chat_template, wick_error *err) {
     const wick_message messages[] = {{"user", "a"}, {"assistant", answer}, {"user", "b"}};
+    const wick_generate_options o = {.messages = messages, .n_messages = 3, .chat_template = chat_template};
     wick_rendered r;
-    wick_status status = wick_chat_render(model, tokenizer, messages, 3, false, &r, NULL);
+    wick_status status = wick_chat_render(model, tokenizer, &o, false, &r, NULL);
     if (status != WICK_OK) return status == WICK_ENOMEM ? wick_fail_nomem(err) : WICK_OK;
     status = add_after_answer(list, tokenizer, &r, err);
     wick_rendered_release(&r);
     return status;
 }
 
-static wick_status collect(id_list *list, const wick_model *model, const wick_tokenizer *tokenizer, wick_error *err) {
+static wick_status collect(id_list *list, const wick_model *model, const wick_tokenizer *tokenizer, const wick_template *chat_template,
+                           wick_error *err) {
     const wick_model_info *info = wick_model_info_get(model);
     for (size_t i = 0; i < info->n_eos; i++) WICK_TRY(add(list, info->eos_ids[i], err));
     if (!tokenizer) return WICK_OK;
     WICK_TRY(add(list, wick_tokenizer_eos(tokenizer), err));
     WICK_TRY(add_known(list, tokenizer, err));
-    return add_of_template(list, model, tokenizer, err);
+    return add_of_template(list, model, tokenizer, chat_template, err);
 }
 
-wick_status wick_end_tokens(const wick_model *model, const wick_tokenizer *tokenizer, int32_t **ids, size_t *n, wick_error *err) {
+wick_status wick_end_tokens(const wick_model *model, const wick_tokenizer *tokenizer, const wick_template *chat_template, int32_t **ids,
+                            size_t *n, wick_error *err) {
     id_list list = {0};
-    wick_status status = collect(&list, model, tokenizer, err);
+    wick_status status = collect(&list, model, tokenizer, chat_template, err);
     if (status != WICK_OK) {
         wick_free(list.ids);
         list = (id_list){0};

@@ -46,7 +46,7 @@ static void release(generation *g) {
 /* A stop string that is a special token never comes as text, because special tokens are not shown: the token itself ends the answer. */
 static wick_status find_ends(generation *g, wick_error *err) {
     const wick_generate_options *o = g->options;
-    WICK_TRY(wick_end_tokens(wick_session_model_get(g->session), g->tokenizer, &g->all_end_ids, &g->n_all_end, err));
+    WICK_TRY(wick_end_tokens(wick_session_model_get(g->session), g->tokenizer, o->chat_template, &g->all_end_ids, &g->n_all_end, err));
     if (!(g->end_ids = WICK_NEW_ARRAY(int32_t, g->n_all_end + o->n_stop))) return wick_fail_nomem(err);
     for (size_t i = 0; i < g->n_all_end && !o->ignore_eos; i++) g->end_ids[g->n_end++] = g->all_end_ids[i];
     for (size_t i = 0; i < o->n_stop && g->tokenizer; i++) {

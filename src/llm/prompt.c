@@ -85,13 +85,22 @@ static char *variables_json(const wick_tokenizer *tokenizer, bool generation_pro
     return wick_strbuf_take(&text, NULL);
 }
 
-wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_message *messages, size_t n,
+/* The model's own template, else a built-in one, to *out. */
+static wick_status find_template(const wick_model *model, const wick_tokenizer *tokenizer, wick_template **out, wick_error *err) {
+    wick_status status = wick_template_from_model(model, out, err);
+    const char *name = status == WICK_ENOTFOUND ? wick_template_recognize(tokenizer) : NULL;
+    const char *source = name ? wick_template_builtin(name) : NULL;
+    return source ? wick_template_new(source, strlen(source), out, err) : status;
+}
+
+wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *o,
                              bool generation_prompt, wick_rendered *out, wick_error *err) {
     wick_template *t = NULL;
-    char *list = messages_json(messages, n), *variables = variables_json(tokenizer, generation_prompt);
-    wick_status status = list && variables ? wick_template_from_model(model, &t, err) : wick_fail_nomem(err);
+    char *list = messages_json(o->messages, o->n_messages), *variables = variables_json(tokenizer, generation_prompt);
+    wick_status status = list && variables ? WICK_OK : wick_fail_nomem(err);
+    if (status == WICK_OK && !o->chat_template) status = find_template(model, tokenizer, &t, err);
     wick_template_input input = {.messages = list, .variables = variables};
-    if (status == WICK_OK) status = wick_template_render(t, &input, out, err);
+    if (status == WICK_OK) status = wick_template_render(t ? t : o->chat_template, &input, out, err);
     wick_template_free(t);
     wick_free(list);
     wick_free(variables);
@@ -104,7 +113,7 @@ static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *to
     wick_rendered r;
     int32_t *ids = NULL;
     size_t n = 0;
-    WICK_TRY(wick_chat_render(model, tokenizer, o->messages, o->n_messages, true, &r, err));
+    WICK_TRY(wick_chat_render(model, tokenizer, o, true, &r, err));
     wick_status status = wick_tokenizer_encode_rendered(tokenizer, &r, &ids, &n, err);
     wick_rendered_release(&r);
     if (status == WICK_OK) status = append(out, ids, n, err);
@@ -112,13 +121,20 @@ static wick_status chat_prompt(const wick_model *model, const wick_tokenizer *to
     return status;
 }
 
-bool wick_chat_available(const wick_model *model, const char **why) {
+bool wick_chat_available(const wick_model *model, const wick_tokenizer *tokenizer, const char **what) {
     wick_template *t = NULL;
+    wick_tokenizer *own = NULL;
+    const char *ignored;
+    if (!what) what = &ignored;
     wick_status status = wick_template_from_model(model, &t, NULL);
     wick_template_free(t);
-    const char *reason = status == WICK_ENOTFOUND ? "the model carries no chat template" : "the model's chat template cannot be read";
-    if (why) *why = status == WICK_OK ? NULL : reason;
-    return status == WICK_OK;
+    *what = status == WICK_OK ? "the model's own" : "the model's chat template cannot be read";
+    if (status != WICK_ENOTFOUND) return status == WICK_OK;
+    if (!tokenizer) wick_tokenizer_from_model(model, &own, NULL);
+    const char *name = tokenizer || own ? wick_template_recognize(tokenizer ? tokenizer : own) : NULL;
+    wick_tokenizer_free(own);
+    *what = name ? name : "the model carries no chat template, and none is known for its tokenizer";
+    return name != NULL;
 }
 
 /* ---------------------------------------------------------------- */

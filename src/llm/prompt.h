@@ -14,9 +14,9 @@ wick_status wick_prompt_make(const wick_model *model, const wick_tokenizer *toke
                              wick_prompt *out, wick_error *err);
 void wick_prompt_release(wick_prompt *prompt);
 
-/* A conversation as the model's chat template writes it; generation_prompt: with the beginning of an answer. WICK_ENOTFOUND: the model
- * has no template. */
-wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_message *messages, size_t n,
+/* A conversation (options->messages) as the chat template writes it; generation_prompt: with the beginning of an answer.
+ * WICK_ENOTFOUND: there is no template. */
+wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *options,
                              bool generation_prompt, wick_rendered *out, wick_error *err);
 
 /* The id of a special token, -1 if the text is none's. */

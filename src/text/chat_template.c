@@ -182,28 +182,3 @@ out:
     json_decref(in.variables);
     return status;
 }
-
-/* ---- templates for models that carry none */
-
-const char *wick_template_builtin(const char *name) {
-    static const struct {
-        const char *name, *source;
-    } all[] = {
-        {"chatml", "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-                   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"},
-        {"llama3", "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content|trim "
-                   "}}<|eot_id|>{% endfor %}"
-                   "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"},
-        {"llama2", "{% set ns = namespace(system='') %}{% for m in messages %}"
-                   "{% if m.role == 'system' %}{% set ns.system = '<<SYS>>\n' + m.content + '\n<</SYS>>\n\n' %}"
-                   "{% elif m.role == 'user' %}{{ bos_token }}[INST] {{ ns.system }}{{ m.content|trim }} [/INST]{% set ns.system = '' %}"
-                   "{% else %} {{ m.content|trim }} {{ eos_token }}{% endif %}{% endfor %}"},
-        {"gemma", "{{ bos_token }}{% set ns = namespace(system='') %}{% for m in messages %}"
-                  "{% if m.role == 'system' %}{% set ns.system = m.content|trim + '\n\n' %}{% else %}"
-                  "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ ns.system }}{{ m.content|trim }}<end_of_turn>\n"
-                  "{% set ns.system = '' %}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"},
-    };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(all[i].name, name)) return all[i].source;
-    return NULL;
-}

@@ -283,6 +283,35 @@ class Defaults(Chat):
         self.assertIn(b"expected ID=X", r.stderr)
 
 
+class Formats(Chat):
+    """Chat formats for models that carry none, or in place of their own."""
+
+    def test_recognized_by_the_tokenizer(self):
+        folder, model = os.path.join(self.home, "model"), os.path.join(self.home, "model.pte")
+        shutil.copytree(os.path.join(WORK, "folder"), folder)
+        write_json({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}, folder, "tokenizer_config.json")
+        export(folder, model, "--qmode", "fp32", "--embedding_quantize", "fp32")
+        out, err = self.pipe("Hello\n/show info\n/show prompt\n", model=model)
+        self.assertIn("its tokenizer is one for llama3", err)
+        self.assertRegex(out, r"chat format llama3\n")
+        own, _ = self.pipe("Hello\n/show prompt\n")
+        self.assertEqual(self.shown_prompts(out), self.shown_prompts(own))
+        out, err = self.pipe("Hello\n", "--raw", model=model)
+        self.assertIn("asked not to use it", err)
+
+    def test_chosen(self):
+        out, _ = self.pipe("Hello\n/show prompt\n", "--chat_template", "alpaca", "--system", "Be kind.")
+        self.assertIn("Be kind.\n\n### Instruction:\nHello\n\n### Response:\n", out)
+        path = os.path.join(self.home, "my.jinja")
+        with open(path, "w") as f:
+            f.write("{% for m in messages %}[{{ m.content }}]{% endfor %}")
+        out, _ = self.pipe("Hello\n/show prompt\n", "--chat_template", path)
+        self.assertIn("[Hello]", out)
+        r = subprocess.run([WICK, "run", MODEL, "Hi", "--chat_template", "nothing"], stderr=subprocess.PIPE)
+        self.assertEqual(r.returncode, 1)
+        self.assertRegex(r.stderr.decode(), "there is no such file, and the formats with a name are .*chatml.*zephyr")
+
+
 class Context(Chat):
     def test_oldest_turns_go_and_the_system_message_stays(self):
         lines = "".join(f"This is message number {i} of many\n" for i in range(12))
