@@ -27,6 +27,7 @@ typedef struct chat {
     int64_t id;                     /* number of this chat in the store; 0: it has none yet */
     size_t i_first;                 /* messages before this one no longer fit into the context */
     wick_generate_options generate; /* what is the same for every answer: /set parameter changes it */
+    wick_generate_options initial;  /* as the program began */
     uint64_t n_answer;              /* answers begun: each has its own seed, or /retry would say the same again */
     double load_seconds;
     bool terminal; /* somebody is typing */

@@ -13,6 +13,7 @@ void chat_log_release(chat_log *log) {
     chat_log_cut(log, 0);
     wick_free(log->messages);
     wick_free(log->system);
+    wick_free(log->settings);
     *log = (chat_log){0};
 }
 
@@ -24,10 +25,13 @@ wick_status chat_log_add(chat_log *log, chat_role role, const char *content, boo
     return WICK_OK;
 }
 
-wick_status chat_log_set_system(chat_log *log, const char *text, wick_error *err) {
+static wick_status set_text(char **field, const char *text, wick_error *err) {
     char *copy = NULL;
     if (text && *text && !(copy = wick_strdup(text))) return wick_fail_nomem(err);
-    wick_free(log->system);
-    log->system = copy;
+    wick_free(*field);
+    *field = copy;
     return WICK_OK;
 }
+
+wick_status chat_log_set_system(chat_log *log, const char *text, wick_error *err) { return set_text(&log->system, text, err); }
+wick_status chat_log_set_settings(chat_log *log, const char *text, wick_error *err) { return set_text(&log->settings, text, err); }

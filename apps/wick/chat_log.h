@@ -1,4 +1,4 @@
-/* chat_log.h: a conversation: a system message, then messages of the user and of the model, as they were said.
+/* chat_log.h: a conversation: a system message and settings, then messages of the user and of the model, as they were said.
  *
  * The list is all there is to a chat: every turn states it whole, so taking messages back, answering again or going on with an
  * old chat are changes of this list and nothing else. Contents are kept byte for byte. */
@@ -17,7 +17,8 @@ typedef struct chat_message {
 } chat_message;
 
 typedef struct chat_log {
-    char *system; /* owned; NULL: none */
+    char *system;   /* owned; NULL: none */
+    char *settings; /* owned; NULL: none. What /set parameter changed, as lines of NAME VALUE */
     chat_message *messages;
     size_t n_message, cap;
 } chat_log;
@@ -28,5 +29,6 @@ wick_status chat_log_add(chat_log *log, chat_role role, const char *content, boo
 void chat_log_cut(chat_log *log, size_t n);
 /* NULL or "": none. */
 wick_status chat_log_set_system(chat_log *log, const char *text, wick_error *err);
+wick_status chat_log_set_settings(chat_log *log, const char *text, wick_error *err);
 
 #endif

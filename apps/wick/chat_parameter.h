@@ -9,6 +9,9 @@
 void chat_set_parameter(chat *c, const char *text);
 void chat_show_parameters(chat *c);
 
+/* Makes the parameters those that the chat was kept with; what this run was told by options stays. */
+void chat_apply_settings(chat *c);
+
 /* Splits "word rest" in place of copying: *n is the length of the word, the result is where the rest begins. */
 const char *chat_after_word(const char *text, size_t *n);
 bool chat_is_word(const char *text, size_t n, const char *word);

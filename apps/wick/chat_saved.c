@@ -1,6 +1,7 @@
 /* Chats that were kept: going on with one, copies with a name, the list. */
 #include "chat_saved.h"
 #include "chat.h"
+#include "chat_parameter.h"
 
 #include "base/mem.h"
 #include "base/os.h"
@@ -26,7 +27,8 @@ void chat_replace_log(chat *c, chat_log *log, int64_t id) {
 bool chat_begin_anew(chat *c) {
     wick_error err;
     chat_log fresh = {0};
-    if (chat_log_set_system(&fresh, c->log.system, &err) != WICK_OK) {
+    if (chat_log_set_system(&fresh, c->log.system, &err) != WICK_OK || chat_log_set_settings(&fresh, c->log.settings, &err) != WICK_OK) {
+        chat_log_release(&fresh);
         chat_complain(c, "%s", err.message);
         return false;
     }
@@ -54,6 +56,7 @@ void chat_resume(chat *c, const char *key) {
         return;
     }
     chat_replace_log(c, &log, e.name[0] ? 0 : e.id);
+    chat_apply_settings(c);
     load_state(c, e.id);
     chat_note(c, "(chat %" PRId64 "%s%s, %" PRId64 " messages: %s)", e.id, e.name[0] ? " " : "", e.name, e.n_message, e.title);
     if (c->log.n_message && c->log.messages[c->log.n_message - 1].role == CHAT_USER)

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SCHEMA = 1 };
+enum { SCHEMA = 2 };
 
 struct chat_store {
     sqlite3 *db;
@@ -25,13 +25,15 @@ struct chat_store {
 
 static const char schema[] = /* table names are singular: a row is one of it */
     "BEGIN;"
-    "CREATE TABLE chat (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, model TEXT NOT NULL, system TEXT,"
+    "CREATE TABLE chat (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, model TEXT NOT NULL, system TEXT, settings TEXT,"
     " created INTEGER NOT NULL, updated INTEGER NOT NULL);"
     "CREATE TABLE message (chat INTEGER NOT NULL REFERENCES chat (id) ON DELETE CASCADE, position INTEGER NOT NULL,"
     " role TEXT NOT NULL CHECK (role IN ('user', 'assistant')), content TEXT NOT NULL, stopped INTEGER NOT NULL,"
     " said INTEGER NOT NULL, PRIMARY KEY (chat, position)) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "COMMIT;";
+
+static const char from_1[] = "BEGIN; ALTER TABLE chat ADD COLUMN settings TEXT; PRAGMA user_version = 2; COMMIT;";
 
 static wick_status broken(const chat_store *s, wick_error *err) {
     return wick_fail(err, WICK_EIO, "%s: %s", s->path, sqlite3_errmsg(s->db));
@@ -84,7 +86,7 @@ static wick_status check_schema(chat_store *s, wick_error *err) {
         return wick_fail(err, WICK_EUNSUPPORTED, "%s: chats of version %d, this Wick knows %d: a newer one wrote them", s->path, version,
                          SCHEMA);
     if (version == SCHEMA) return WICK_OK;
-    if (sqlite3_exec(s->db, schema, NULL, NULL, NULL) == SQLITE_OK) return WICK_OK;
+    if (sqlite3_exec(s->db, version == 1 ? from_1 : schema, NULL, NULL, NULL) == SQLITE_OK) return WICK_OK;
     wick_status status = broken(s, err);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -136,8 +138,8 @@ static wick_status touch(chat_store *s, int64_t id, wick_error *err) {
 static wick_status add(chat_store *s, const char *name, const char *model, const chat_log *log, int64_t *id, wick_error *err) {
     int64_t now = wick_os_unix_time();
     if (name) WICK_TRY(change(s, err, "DELETE FROM chat WHERE name = ?", "t", name));
-    WICK_TRY(change(s, err, "INSERT INTO chat (name, model, system, created, updated) VALUES (?, ?, ?, ?, ?)", "tttii", name, model,
-                    log->system, now, now));
+    WICK_TRY(change(s, err, "INSERT INTO chat (name, model, system, settings, created, updated) VALUES (?, ?, ?, ?, ?, ?)", "ttttii", name,
+                    model, log->system, log->settings, now, now));
     *id = sqlite3_last_insert_rowid(s->db);
     for (size_t i = 0; i < log->n_message; i++) WICK_TRY(insert(s, *id, log, i, err));
     return WICK_OK;
@@ -177,6 +179,10 @@ wick_status chat_store_cut(chat_store *s, int64_t id, size_t n, wick_error *err)
 
 wick_status chat_store_set_system(chat_store *s, int64_t id, const char *system, wick_error *err) {
     return change(s, err, "UPDATE chat SET system = ? WHERE id = ?", "ti", system, id);
+}
+
+wick_status chat_store_set_settings(chat_store *s, int64_t id, const char *settings, wick_error *err) {
+    return change(s, err, "UPDATE chat SET settings = ? WHERE id = ?", "ti", settings, id);
 }
 
 wick_status chat_store_remove(chat_store *s, int64_t id, wick_error *err) {
@@ -245,11 +251,12 @@ wick_status chat_store_list(chat_store *s, void (*fn)(void *user, const chat_ent
     return status;
 }
 
-static wick_status load_system(chat_store *s, int64_t id, chat_log *log, wick_error *err) {
+static wick_status load_texts(chat_store *s, int64_t id, chat_log *log, wick_error *err) {
     sqlite3_stmt *q = NULL;
-    wick_status status = query(s, &q, err, "SELECT system FROM chat WHERE id = ?", "i", id);
+    wick_status status = query(s, &q, err, "SELECT system, settings FROM chat WHERE id = ?", "i", id);
     if (status == WICK_OK)
         status = sqlite3_step(q) == SQLITE_ROW ? chat_log_set_system(log, (const char *)sqlite3_column_text(q, 0), err) : broken(s, err);
+    if (status == WICK_OK) status = chat_log_set_settings(log, (const char *)sqlite3_column_text(q, 1), err);
     sqlite3_finalize(q);
     return status;
 }
@@ -270,7 +277,7 @@ static wick_status load_messages(chat_store *s, int64_t id, chat_log *log, wick_
 
 wick_status chat_store_load(chat_store *s, int64_t id, chat_log *out, wick_error *err) {
     *out = (chat_log){0};
-    wick_status status = load_system(s, id, out, err);
+    wick_status status = load_texts(s, id, out, err);
     if (status == WICK_OK) status = load_messages(s, id, out, err);
     if (status != WICK_OK) chat_log_release(out);
     return status;

@@ -21,6 +21,7 @@ wick_status chat_store_put(chat_store *store, int64_t id, const chat_log *log, s
 /* Keeps the first n messages. */
 wick_status chat_store_cut(chat_store *store, int64_t id, size_t n, wick_error *err);
 wick_status chat_store_set_system(chat_store *store, int64_t id, const char *system, wick_error *err);
+wick_status chat_store_set_settings(chat_store *store, int64_t id, const char *settings, wick_error *err);
 
 typedef struct chat_entry {
     int64_t id, n_message, updated; /* seconds since 1970 */

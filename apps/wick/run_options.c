@@ -244,6 +244,11 @@ wick_session_options run_session_options(const run_options *o) {
     return s;
 }
 
+bool run_sampling_given(const run_options *o, size_t i) {
+    const wick_sampler_field *f = wick_sampler_field_get(i);
+    return f && (f->whole ? o->sampling[i].whole != INT64_MIN : !isnan(o->sampling[i].real));
+}
+
 /* Its biases live until exit. */
 static wick_sampler_options sampler_options(const run_options *o, const wick_model *model, wick_error *err) {
     wick_sampler_options s;
@@ -252,8 +257,7 @@ static wick_sampler_options sampler_options(const run_options *o, const wick_mod
     for (size_t i = 0; i < RUN_SAMPLING_MAX; i++) {
         const wick_sampler_field *f = wick_sampler_field_get(i);
         if (!f) break;
-        bool given = f->whole ? o->sampling[i].whole != INT64_MIN : !isnan(o->sampling[i].real);
-        if (given) wick_sampler_option_set(&s, i, f->whole ? (double)o->sampling[i].whole : o->sampling[i].real, NULL);
+        if (run_sampling_given(o, i)) wick_sampler_option_set(&s, i, f->whole ? (double)o->sampling[i].whole : o->sampling[i].real, NULL);
     }
     if (o->sampler_order) s.order = o->sampler_order;
     wick_logit_bias *biases = calloc(o->biases.n + 1, sizeof *biases);

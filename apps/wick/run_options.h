@@ -44,6 +44,8 @@ wick_status run_open_tokenizer(const run_options *o, const wick_model *model, wi
 wick_status run_open_template(const run_options *o, wick_template **out, wick_error *err);
 
 wick_session_options run_session_options(const run_options *o);
+/* Whether the i-th number of the sampler was given. */
+bool run_sampling_given(const run_options *o, size_t i);
 /* What they say of an answer: its sampler, its length, what ends it and what may not be in it. The model's own sampling defaults hold
  * where nothing was given; if they are unusable, Wick's do, and *err says why (its code is WICK_OK else). */
 wick_generate_options run_generate_options(const run_options *o, const wick_model *model, wick_error *err);

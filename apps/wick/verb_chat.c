@@ -63,6 +63,7 @@ static wick_status open_all(chat *c, chat_options *o, wick_error *err) {
     c->generate = run_generate_options(&o->run, c->model, &fault);
     c->generate.tokenizer = c->tokenizer;
     c->generate.chat_template = c->chat_template;
+    c->initial = c->generate;
     if (fault.code != WICK_OK) chat_complain(c, "the model's sampling defaults are not used: %s", fault.message);
     c->verbose = o->run.verbose;
     if (o->no_save) return WICK_OK;

@@ -2,11 +2,12 @@
 #include "run/session.h"
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "run/host.h"
 
 #include <string.h>
 
-enum { DEFAULT_CHUNK = 512 };
+enum { DEFAULT_CHUNK = 512, FIRST_STEP = 32, LEAST_STEP = 8 };
 
 wick_session_options wick_session_options_default(void) { return (wick_session_options){.kv_dtype = WICK_KV_F16}; }
 
@@ -121,19 +122,33 @@ static wick_status check_room(const wick_session *s, size_t n, wick_error *err) 
                      (long long)s->capacity);
 }
 
+/* How many tokens at once. With somebody looking on, who may want to stop, steps are so short that a stop seems immediate: about a fifth of
+ * a second, by what the last one took. A chunk that was asked for is kept. */
+static size_t step_size(const wick_session *s, size_t left) {
+    size_t most = (size_t)s->chunk;
+    if (s->progress && !s->options.prefill_chunk) {
+        double fit = s->token_seconds > 0 ? 0.2 / s->token_seconds : FIRST_STEP;
+        size_t n = fit < LEAST_STEP ? LEAST_STEP : fit < (double)most ? (size_t)fit / LEAST_STEP * LEAST_STEP : most;
+        if (n < most) most = n;
+    }
+    return left < most ? left : most;
+}
+
 /* Evaluates s->tokens[s->n_token .. n) step by step. */
 static wick_status evaluate(wick_session *s, size_t n, wick_error *err) {
     size_t begin = s->n_token;
     bool whole = !s->state && !s->model->contract.has_position; /* without a cache there is one call, on everything */
     s->logits = NULL;
     while (s->n_token < n) {
-        size_t left = n - s->n_token, count = left < (size_t)s->chunk || whole ? left : (size_t)s->chunk;
+        size_t left = n - s->n_token, count = whole ? left : step_size(s, left);
+        double started = wick_os_seconds();
         wick_status status = step(s, (int64_t)count, count == left, err);
         if (status != WICK_OK) {
             s->logits = NULL;
             return status;
         }
         s->n_token += count;
+        if (count >= LEAST_STEP) s->token_seconds = (wick_os_seconds() - started) / (double)count;
         if (count < left) s->logits = NULL;
         if (s->progress && !s->progress(s->progress_user, (double)(s->n_token - begin), (double)(n - begin)) && s->n_token < n)
             return wick_fail(err, WICK_ECANCELED, "canceled after %zu of %zu tokens", s->n_token, n);

@@ -25,7 +25,8 @@ struct wick_session {
     wick_pool *pool;
     wick_session_options options;
     int64_t capacity, chunk;
-    int32_t *tokens; /* [capacity] */
+    double token_seconds; /* what a token of the last long step took; 0: unknown */
+    int32_t *tokens;      /* [capacity] */
     size_t n_token;
     const float *logits; /* NULL: none, or the last token was taken back */
     float *kept_logits;  /* [n_vocab]: those of a loaded state */

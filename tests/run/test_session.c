@@ -171,6 +171,12 @@ static void progress_can_stop(void **state) {
     assert_null(wick_session_logits(s));
     wick_session_on_progress(s, NULL, NULL);
     assert_ok(wick_session_sync(s, some_tokens(), 40, err));
+    wick_session *patient = open_session(m, 1, 0, 0); /* the size of its steps is Wick's choice: short ones when somebody looks on */
+    wick_session_on_progress(patient, stop_at_ten, &n_call);
+    assert_int_equal(wick_session_sync(patient, some_tokens(), N_TOKEN, NULL), WICK_ECANCELED);
+    wick_session_tokens(patient, &n);
+    assert_int_equal(n, 32);
+    wick_session_free(patient);
     assert_ok(wick_session_sync(fresh, some_tokens(), 40, err));
     expect_logits(s, wick_session_logits(fresh), logits_size(m));
     wick_session_free(s);
