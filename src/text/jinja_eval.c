@@ -537,7 +537,9 @@ static flow run_node(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
     case N_CALL_BLOCK: run_call_block(j, s, n); break;
     case N_FILTER_BLOCK:
         v = captured(j, open_scope(j, s), n->b);
-        jinja_print(j->a, j->out, eval_filter(j, s, n->a, &v));
+        v = eval_filter(j, s, n->a, &v);
+        if (v.type != J_STRING) jinja_fail(j->a, WICK_EFORMAT, "line %d: the filter of a block should give a text", n->line);
+        jinja_print(j->a, j->out, v);
         break;
     case N_WITH:
         inner = open_scope(j, s);

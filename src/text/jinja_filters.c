@@ -126,7 +126,13 @@ static jinja_value f_round(jinja_interp *j, jinja_value v, const jinja_args *arg
     return jinja_float(strtod(text, NULL));
 }
 
+/* Python's int() and float() of an undefined value raise what the fallback is not for. */
+static void need_defined(jinja_interp *j, jinja_value v) {
+    if (v.type == J_UNDEFINED) jinja_fail(j->a, WICK_EFORMAT, "an undefined value is no number");
+}
+
 static jinja_value f_int(jinja_interp *j, jinja_value v, const jinja_args *args) {
+    need_defined(j, v);
     jinja_value fallback = jinja_arg(args, 0, "default");
     jinja_int base = int_arg(j, args, 1, "base", 10), i;
     double f = v.type == J_FLOAT ? v.u.f : NAN;
@@ -140,6 +146,7 @@ static jinja_value f_int(jinja_interp *j, jinja_value v, const jinja_args *args)
 }
 
 static jinja_value f_float(jinja_interp *j, jinja_value v, const jinja_args *args) {
+    need_defined(j, v);
     jinja_value fallback = jinja_arg(args, 0, "default");
     double f;
     if (jinja_is_number(&v)) return jinja_float(jinja_as_float(&v));
