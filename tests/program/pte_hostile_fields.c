@@ -6,7 +6,7 @@
 #include "program/flatbuf.h"
 
 typedef struct mini {
-    uint32_t version, n_rank, n_order, memory_id, storage_offset, n_share, n_chain;
+    uint32_t version, n_rank, n_order, memory_id, storage_offset, n_share, n_chain, n_instr;
     int kind, scalar_type, dynamism, layout, location, device, arena_device, instr_kind, data_location;
     uint64_t mutable_segment;
     bool no_content, planned, extra, no_args, no_data, nul_name;
@@ -64,10 +64,10 @@ static wick_fbb_ref values(wick_fbb *b, const mini *m) {
     return list;
 }
 
-/* One instruction of the kind, or n_chain chains that share 2^20 of them. */
+/* One chain of one instruction of the kind, or n_chain chains that share n_instr of them. */
 static wick_fbb_ref chains(wick_fbb *b, const mini *m) {
     wick_fbb_ref chain[8], args = 0;
-    uint32_t n = m->n_chain ? 1 << 20 : 1;
+    uint32_t n = m->n_chain ? m->n_instr : 1;
     wick_fbb_ref *list = calloc(n, sizeof *list);
     assert_non_null(list);
     if (!m->no_args) {
@@ -119,7 +119,8 @@ static wick_fbb_ref operators(wick_fbb *b, const mini *m) {
     return wick_fbb_vector_refs(b, &one, 1);
 }
 
-static void refuse(const char *what, mini m, const char *sentence) {
+/* The finished file; release it. */
+static wick_fbb build(mini m) {
     static const int64_t arenas[2] = {0, 64};
     wick_fbb b = {0};
     wick_fbb_ref name = m.nul_name ? wick_fbb_string(&b, "m\0x", 3) : text(&b, m.name), value_list = values(&b, &m);
@@ -139,6 +140,11 @@ static void refuse(const char *what, mini m, const char *sentence) {
     wick_fbb_add_u32(&b, 0, m.version, 0);
     wick_fbb_add_ref(&b, 1, plans);
     assert_true(wick_fbb_finish(&b, wick_fbb_table_end(&b), "ET12", 0));
+    return b;
+}
+
+static void refuse(const char *what, mini m, const char *sentence) {
+    wick_fbb b = build(m);
     hostile_expect(what, wick_fbb_bytes(&b), b.size, sentence);
     wick_fbb_release(&b);
 }
@@ -185,7 +191,7 @@ static void methods_and_instructions(void) {
     REFUSE("instruction 0 is of unknown kind 6", m.instr_kind = 6);
     REFUSE("instruction 0 of kind 5 has no content", m.instr_kind = WICK_IK_FREE, m.no_args = true);
     REFUSE(NULL, m.instr_kind = WICK_IK_FREE);
-    REFUSE("more than 4194304 instructions", m.instr_kind = WICK_IK_FREE, m.n_chain = 5);
+    REFUSE("more than 4194304 instructions", m.instr_kind = WICK_IK_FREE, m.n_chain = 5, m.n_instr = 1 << 20);
     REFUSE("delegate 0 has no data", m.no_data = true);
     REFUSE("delegate 0 has no data", m.data_location = 2);
     REFUSE("delegate 0 has no data", m.data_location = -1);
@@ -196,8 +202,22 @@ static void methods_and_instructions(void) {
     REFUSE("shared more often than their size allows", m.n_share = 100000);
 }
 
+/* Chains run one after the other, and jumps stay in theirs: here each chain has two that go to its first instruction. */
+static void two_chains(void) {
+    mini m = plain;
+    m.planned = true, m.memory_id = 1, m.instr_kind = WICK_IK_JUMP_FALSE, m.n_chain = 2, m.n_instr = 2;
+    wick_fbb b = build(m);
+    wick_program *p;
+    assert_ok(wick_program_open_memory((wick_bytes){wick_fbb_bytes(&b), b.size}, "chains.pte", NULL, &p, err));
+    assert_int_equal(p->pte.methods[0].n_instr, 4);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(p->pte.methods[0].instrs[i].target, i / 2 * 2);
+    wick_program_close(p);
+    wick_fbb_release(&b);
+}
+
 void test_hostile_fields(void **state) {
     (void)state;
     values_and_tensors();
     methods_and_instructions();
+    two_chains();
 }

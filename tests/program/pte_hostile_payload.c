@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "program/flatbuf.h"
 
 static void many_arguments(wick_pte *p, hostile_graph *g) { (void)p, g->x.n_extern = 4097, g->x.n_input = 4097; }
 static void far_extern(wick_pte *p, hostile_graph *g) { (void)p, g->values[0].external_id = 2; }
@@ -168,6 +169,9 @@ static void blob_short(wick_pte *p, hostile_graph *g) { (void)g, p->segments[SMA
 static void blob_of_4(wick_pte *p, hostile_graph *g) { (void)g, p->segments[SMALL_SEG_PAYLOAD].size = 4; }
 static void blob_header(uint8_t *file, size_t *size) { wick_store_u16(payload(file, *size) + 8, 29); }
 static void blob_flatbuffer(uint8_t *file, size_t *size) { wick_store_u32(payload(file, *size) + 14, 0x100000); }
+static void blob_without_constants(uint8_t *file, size_t *size) {
+    blob_flatbuffer(file, size), wick_store_u64(payload(file, *size) + 22, 0);
+}
 static void blob_constants(uint8_t *file, size_t *size) { wick_store_u64(payload(file, *size) + 22, 0x100000); }
 static void blob_overlap(uint8_t *file, size_t *size) {
     wick_store_u32(payload(file, *size) + 18, 32), wick_store_u64(payload(file, *size) + 22, 16);
@@ -298,6 +302,7 @@ static const hostile_case cases[] = {
     HOSTILE_CHANGE(blob_of_4, "a FlatBuffer has at least 8 bytes, this one has 4"),
     HOSTILE_PATCH(blob_header, "the XNNPACK header needs 30 bytes"),
     HOSTILE_PATCH(blob_flatbuffer, "the XNNPACK header claims 1048576 bytes"),
+    HOSTILE_PATCH(blob_without_constants, "the XNNPACK header claims 1048576 bytes"),
     HOSTILE_PATCH(blob_constants, "and 1048576 bytes of constants"),
     HOSTILE_PATCH(blob_overlap, "and 16 bytes of constants at 32"),
     HOSTILE_PATCH(blob_identifier, "found identifier \"XN02\" at byte 4, expected \"XN01\""),
@@ -322,7 +327,32 @@ static const hostile_case cases[] = {
     {"list_long", slice_node, list_long, "has 9 items, at most 8 are allowed"},
 };
 
+/* A value that says in a field of 2023 that it is quantized on the way. */
+static void old_quantization(void) {
+    wick_fbb b = {0};
+    wick_pte p = {0};
+    wick_xnn x;
+    wick_error err = {0};
+    wick_fbb_table_begin(&b);
+    wick_fbb_add_u16(&b, 0, WICK_XD_FP32, 0);
+    wick_fbb_add_u32(&b, 4, WICK_XNN_NONE, 0);
+    wick_fbb_add_u16(&b, 7, WICK_XD_QDINT8, 0);
+    wick_fbb_ref tensor = wick_fbb_table_end(&b);
+    wick_fbb_table_begin(&b);
+    wick_fbb_add_u8(&b, 0, 1, 0);
+    wick_fbb_add_ref(&b, 1, tensor);
+    wick_fbb_ref value = wick_fbb_table_end(&b), values = wick_fbb_vector_refs(&b, &value, 1);
+    wick_fbb_table_begin(&b);
+    wick_fbb_add_ref(&b, 2, values);
+    assert_true(wick_fbb_finish(&b, wick_fbb_table_end(&b), "XN00", 0));
+    assert_int_equal(wick_xnn_read(&p, NULL, (wick_bytes){wick_fbb_bytes(&b), b.size}, "bad", false, &x, &err), WICK_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "quantized dynamically in the form of 2023"));
+    wick_pte_release(&p);
+    wick_fbb_release(&b);
+}
+
 void test_hostile_payload(void **state) {
     (void)state;
     HOSTILE_RUN(cases);
+    old_quantization();
 }

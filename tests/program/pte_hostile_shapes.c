@@ -63,7 +63,7 @@ static const lie lies[] = {
     {.op = WICK_XNN_SIGMOID, .in = {D2(5, 4)}, .out = D2(5, 5)},
     /* reshaping: as many elements, one hole */
     {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {4, 0}, .in = {D2(2, 6)}, .out = D2(4, 3), .fits = true},
-    {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {0, 0}, .in = {D2(2, 6)}, .out = D2(12, 0)},
+    {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {0, 0}, .in = {D2(2, 6)}, .out = D2(0, 12)},
     {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {5, 0}, .in = {D2(2, 6)}, .out = D2(5, 2)},
     {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {4, 4}, .in = {D2(2, 6)}, .out = D2(4, 4)},
     {.op = WICK_XNN_RESHAPE, .n_list = 2, .list = {1, 0}, .in = {D2(1u << 30, 1u << 29)}, .out = D2(1, 0)},
