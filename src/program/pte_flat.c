@@ -66,7 +66,6 @@ static wick_fbb_ref items(writer *w, const wick_pte_value *v) {
 
 static wick_fbb_ref content(writer *w, const wick_pte_value *v) {
     wick_fbb *b = w->b;
-    if (v->kind == WICK_EV_NONE) return 0;
     if (v->kind == WICK_EV_TENSOR) return tensor(w, v->tensor);
     wick_fbb_ref ref = v->kind == WICK_EV_STRING ? text(w, v->s) : v->kind >= WICK_EV_INT_LIST ? items(w, v) : 0;
     wick_fbb_table_begin(b);

@@ -95,7 +95,7 @@ static void read_value(wick_pte_reader *r, wick_fb_table ev, uint32_t i_value, w
     unsigned kind = wick_fb_u8(fb, ev, 0, 0);
     wick_fb_table t = wick_fb_subtable(fb, ev, 1);
     if (!wick_fb_ok(fb)) return;
-    if (kind > WICK_EV_OPTIONAL_TENSOR_LIST) {
+    if (kind < WICK_EV_NULL || kind > WICK_EV_OPTIONAL_TENSOR_LIST) {
         wick_pte_unsupported(r, "method \"%s\": value %u is of unknown kind %u", r->method, i_value, kind);
         return;
     }
@@ -105,7 +105,7 @@ static void read_value(wick_pte_reader *r, wick_fb_table ev, uint32_t i_value, w
     }
     v->kind = (wick_evalue_kind)kind;
     switch (v->kind) {
-    case WICK_EV_NONE:
+    case WICK_EV_NONE: /* refused above */
     case WICK_EV_NULL: break;
     case WICK_EV_INT: v->i = wick_fb_i64(fb, t, 0, 0); break;
     case WICK_EV_BOOL: v->i = wick_fb_u8(fb, t, 0, 0) != 0; break;
@@ -124,7 +124,7 @@ static void read_value(wick_pte_reader *r, wick_fb_table ev, uint32_t i_value, w
 static void drop_nulls(const wick_pte_method *m, wick_pte_value *v) {
     if (v->kind != WICK_EV_OPTIONAL_TENSOR_LIST) return;
     for (uint32_t i = 0; i < v->n; i++)
-        if (v->items[i] >= 0 && v->items[i] < m->n_value && m->values[v->items[i]].kind <= WICK_EV_NULL) v->items[i] = -1;
+        if (v->items[i] >= 0 && v->items[i] < m->n_value && m->values[v->items[i]].kind == WICK_EV_NULL) v->items[i] = -1;
 }
 
 static void read_values(wick_pte_reader *r, wick_fb_table plan, wick_pte_method *m) {

@@ -121,6 +121,8 @@ static wick_status verify_method(const verify *c) {
                              (long long)m->arena_sizes[i]);
     for (uint32_t i = 0; i < m->n_value; i++) {
         const wick_pte_value *v = &m->values[i];
+        if (v->kind < WICK_EV_NULL || v->kind > WICK_EV_OPTIONAL_TENSOR_LIST)
+            return wick_fail(c->err, WICK_EFORMAT, "%s: method \"%s\": value %u is of unknown kind %d", c->name, m->name, i, (int)v->kind);
         if (v->kind == WICK_EV_TENSOR) WICK_TRY(verify_tensor(c, i, v->tensor));
         if (v->kind == WICK_EV_INT_LIST || v->kind == WICK_EV_TENSOR_LIST || v->kind == WICK_EV_OPTIONAL_TENSOR_LIST)
             WICK_TRY(verify_list(c, i, v));

@@ -179,6 +179,7 @@ static void values_and_tensors(void) {
     REFUSE("no name to find it by", m.extra = true, m.location = 1, m.tensor_name = "");
     REFUSE("lives on a device of type 1", m.extra = true, m.device = 1);
     REFUSE("value 0 is of unknown kind 12", m.kind = 12);
+    REFUSE("value 0 is of unknown kind 0", m.kind = WICK_EV_NONE); /* taken for null by some readers, not by others */
     REFUSE("value 0 of kind 5 has no content", m.no_content = true);
     REFUSE(NULL, m.kind = WICK_EV_NULL, m.no_content = true);
     REFUSE("plans memory on a device of type 1", m.arena_device = 1);
