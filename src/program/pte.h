@@ -38,8 +38,8 @@ typedef enum wick_scalar_type { /* numbers of the format (ATen) */
 size_t wick_scalar_size(int scalar_type);
 const char *wick_scalar_name(int scalar_type); /* "Float", as the stock tools print it */
 
-typedef enum wick_evalue_kind { /* tags of the format */
-                                WICK_EV_NONE = 0, /* in no program: null is a kind of its own */
+typedef enum wick_evalue_kind { /* tags of the format; 0 is in no program */
+                                WICK_EV_NONE = 0,
                                 WICK_EV_NULL = 1,
                                 WICK_EV_INT = 2,
                                 WICK_EV_BOOL = 3,

@@ -41,6 +41,7 @@ static void fields(void) {
     REFUSE("2 dimensions and an order of 1", m.n_order = 1);
     REFUSE("type 9, 2 dimensions", m.scalar_type = 9);
     REFUSE("the size of \"w\" overflows", m.dims[0] = -1);
+    REFUSE("the size of \"w\" overflows", m.dims[0] = -1, m.dims[1] = 0, m.scalar_type = WICK_ST_CHAR);
     REFUSE("the size of \"w\" overflows", m.dims[0] = 0x7fffffff, m.dims[1] = 0x7fffffff, m.scalar_type = WICK_ST_LONG);
     REFUSE("the dim_order of \"w\" is not a permutation", m.order[1] = 0);
     REFUSE("the dim_order of \"w\" is not a permutation", m.order[1] = 200);

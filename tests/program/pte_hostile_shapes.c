@@ -178,6 +178,7 @@ static void no_such_graphs(void) {
     REFUSE("node 0 is of unknown kind", node.n_list = WICK_MAX_RANK + 1, node = sigmoid);
     REFUSE("input 0 is value 2, which has no content", node.in[0] = 2, node = sigmoid);
     REFUSE("writes value 2, which does not exist", node.out = 2, node = sigmoid);
+    REFUSE("writes value 1000, which does not exist", node.out = 1000, node = sigmoid);
     REFUSE("value 0 is of unknown type", v[0].rank = -1, v[0].rank = 1);
     REFUSE("value 0 is of unknown type", v[0].rank = WICK_MAX_RANK + 1, v[0].rank = 1);
     REFUSE("are more than a delegate may have", x.n_extern = WICK_MAX_XNN_EXTERNS + 1, x.n_extern = 2);
