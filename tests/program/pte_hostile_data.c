@@ -6,6 +6,8 @@
 #include "program/ptd.h"
 #include "support/small_data.h"
 
+#include <unistd.h>
+
 /* ---------------------------------------------------------------- a file of one tensor, and its lies */
 
 static void refuse(const char *what, const small_data *m, const char *sentence) {
@@ -68,6 +70,24 @@ static void refuse_data(uint8_t *file, size_t size, const char *sentence) {
     wick_ptd_release(&set);
 }
 
+/* A file of holes whose header claims more structure than is ever looked at. */
+static void too_much_structure(void) {
+    const char *path = test_tmp("large.ptd");
+    uint8_t head[64] = {48, 0, 0, 0, 'F', 'T', '0', '1', 'F', 'H', '0', '1', 40};
+    wick_ptd_set set = {0};
+    wick_error err = {0};
+    wick_store_u64(head + 24, (uint64_t)WICK_MAX_FLATBUFFER + 1);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(head, sizeof head, 1, f), 1);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(truncate(path, (off_t)WICK_MAX_FLATBUFFER + 4096), 0);
+    assert_int_equal(wick_ptd_add(&set, path, false, &err), WICK_EFORMAT);
+    assert_non_null(strstr(err.message, "the header claims 1073741825 bytes at 0"));
+    wick_ptd_release(&set);
+    assert_int_equal(remove(path), 0);
+}
+
 void test_hostile_data(void **state) {
     (void)state;
     size_t size;
@@ -94,6 +114,7 @@ void test_hostile_data(void **state) {
     free(copy);
     free(file);
     fields();
+    too_much_structure();
 }
 
 /* ---------------------------------------------------------------- a program and its data */
