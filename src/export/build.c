@@ -57,7 +57,8 @@ static wick_value_id split(builder *b, wick_value_id x, int64_t start, int64_t c
 }
 
 static wick_value_id rope(builder *b, wick_value_id x, int64_t n_head) {
-    return op(b, WICK_OP_rope, (wick_attrs){.rope = {WICK_ROPE_HALF, n_head, b->a->n_rotary}}, x, b->cos, b->sin);
+    return op(b, WICK_OP_rope, (wick_attrs){.rope = {.style = WICK_ROPE_HALF, .n_head = n_head, .n_rotary = b->a->n_rotary}}, x, b->cos,
+              b->sin);
 }
 
 /* Both tables, half as wide as what turns. */
