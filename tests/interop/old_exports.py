@@ -221,7 +221,7 @@ def short(x):
 
 
 def record_run(path, prompt, ways):
-    """None if the runtime answers no number. Some programs stop doing so at a position: then only what lies before is recorded."""
+    """Some programs stop answering numbers at a position: then only what lies before is recorded; None if nothing does in some way."""
     rows, tokens = follow(path, prompt, len(prompt))
     good = int(np.isfinite(rows).all(-1).cumprod().sum())
     if not good:
@@ -230,8 +230,11 @@ def record_run(path, prompt, ways):
     top = np.sort(rows, -1)
     run = {'prompt': prompt, 'greedy': tokens, 'margin': [short(x) for x in top[:, -1] - top[:, -2]],
            'top1': [float('%.7g' % x) for x in top[:, -1]]}
-    vs = {key: agree.compare(rows, follow(path, prompt, chunk, tokens)[0][:good]) for key, chunk in ways.items() if chunk < len(prompt)}
-    if vs:
+    others = {key: follow(path, prompt, chunk, tokens)[0] for key, chunk in ways.items() if chunk < len(prompt)}
+    if not all(np.isfinite(other).all() for other in others.values()):
+        return None, rows
+    if others:
+        vs = {key: agree.compare(rows, other) for key, other in others.items()}
         run['vs'] = {key: {k: short(v) for k, v in r.items() if k != 'steps'} for key, r in vs.items()}
     return run, rows
 

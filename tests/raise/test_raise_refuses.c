@@ -274,12 +274,32 @@ static void int8_scale_of_another(subject *s) {
 }
 static void int8_codes_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 1)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
 static void int8_scales_elsewhere(subject *s) { instr(s, WICK_I_UPDATE_CACHE, 0)->args[2] = instr(s, WICK_I_PRIM_ADD, 0)->args[2]; }
+/* Programs that compare positions with columns, and look for the start of the step in the mask. */
+static void band_swapped(subject *s) {
+    wick_pte_instr *le = instr(s, WICK_I_LE, 0);
+    swap(&le->args[0], &le->args[1]);
+}
+static void band_hides(subject *s) {
+    wick_pte_instr *where = instr(s, WICK_I_WHERE, 0);
+    swap(&where->args[1], &where->args[2]);
+}
+static void keys_added(subject *s) { instr(s, WICK_I_INDEX_PUT, 0)->args[3] = number(s, WICK_EV_BOOL, 1); }
+static void start_of_second_token(subject *s) {
+    for (int k = 0;; k++) {
+        wick_pte_instr *select = instr(s, WICK_I_SELECT_COPY, k);
+        if (s->pte->values[select->args[0]].tensor->scalar_type != WICK_ST_BOOL) continue;
+        select->args[2] = number(s, WICK_EV_INT, 1);
+        return;
+    }
+}
 static void nothing(subject *s) { (void)s; }
 
 #define RING         "stock/st_8da4w_lgattn.pte"
 #define SINK         "stock/st_8da4w_sink.pte"
 #define RING_OF_INT8 "stock/ty_ring_int8.pte"
 #define INT8         "stock/st_8da4w_qkv.pte"
+#define BAND         "stock/oe010_llama_plain.pte"
+#define START        "stock/oe010_llama_both.pte"
 
 static const struct {
     const char *name, *file;
@@ -323,6 +343,12 @@ static const struct {
     {"scale of another", INT8, int8_scale_of_another, "attention"},
     {"codes put elsewhere", INT8, int8_codes_elsewhere, "attention"},
     {"scales put elsewhere", INT8, int8_scales_elsewhere, "attention"},
+    {"band, nothing", BAND, nothing, NULL},
+    {"sees what is to come, in a band", BAND, band_swapped, "attention"},
+    {"hides what is in a band", BAND, band_hides, "attention"},
+    {"keys added to those before", BAND, keys_added, "attention"},
+    {"start in a mask, nothing", START, nothing, NULL},
+    {"start of the second token", START, start_of_second_token, "attention"},
     {"ring, nothing", RING, nothing, NULL},
     {"a window larger than the ring", RING, window_beyond_ring, "attention"},
     {"a window of nothing", RING, window_of_nothing, "attention"},

@@ -10,14 +10,15 @@ static const struct {
     const char *name, *method, *data;
     bool whole; /* nothing may be left */
 } files[] = {
-    {"st_8da4w_xnn", "forward", NULL, true},  {"st_8da4w_rec", "forward", NULL, true},
-    {"st_8da4w_emb4", "forward", NULL, true}, {"st_ptd", "forward", "st_ptd_weights.ptd", true},
-    {"st_multi", "forward", NULL, true},      {"st_multi", "lora_forward", NULL, true},
-    {"ty_qwen3", "forward", NULL, true},      {"ty_phi4_fp32", "forward", NULL, true},
-    {"ty_lfm2", "forward", NULL, true},       {"st_8da4w_lgattn", "forward", NULL, true},
-    {"st_8da4w_qkv", "forward", NULL, true},  {"st_8da4w_sink", "forward", NULL, true},
-    {"oe010_llama_q", "forward", NULL, true}, {"ty_fp16_emb2", "forward", NULL, true},
-    {"ty_ring_int8", "forward", NULL, true},
+    {"st_8da4w_xnn", "forward", NULL, true},     {"st_8da4w_rec", "forward", NULL, true},
+    {"st_8da4w_emb4", "forward", NULL, true},    {"st_ptd", "forward", "st_ptd_weights.ptd", true},
+    {"st_multi", "forward", NULL, true},         {"st_multi", "lora_forward", NULL, true},
+    {"ty_qwen3", "forward", NULL, true},         {"ty_phi4_fp32", "forward", NULL, true},
+    {"ty_lfm2", "forward", NULL, true},          {"st_8da4w_lgattn", "forward", NULL, true},
+    {"st_8da4w_qkv", "forward", NULL, true},     {"st_8da4w_sink", "forward", NULL, true},
+    {"oe010_llama_q", "forward", NULL, true},    {"ty_fp16_emb2", "forward", NULL, true},
+    {"ty_ring_int8", "forward", NULL, true},     {"oe010_llama_plain", "forward", NULL, true},
+    {"oe010_llama_both", "forward", NULL, true}, {"oe010_gemma3_both", "forward", NULL, true},
 };
 
 static const char *path_of(const char *folder, const char *name, const char *suffix) {
