@@ -83,20 +83,50 @@ typedef struct source {
     int64_t n_head, d_head;
 } source;
 
+/* What is put where the step's tokens stand, [1, G, S, D], and into what; -1: nothing. Older exporters cut out a place of the cache, copy
+ * the rows over it, and put that back. */
+static wick_value_id put_by_slice(const wick_raiser *r, const wick_node *put, wick_value_id *state) {
+    wick_value_id from = wick_r_in(r, put, 1);
+    const wick_node *copy = wick_r_made_by_instr(r, from, WICK_I_COPY);
+    if (copy && !wick_r_same_dims(wick_r_value(r, wick_r_in(r, copy, 0)), wick_r_value(r, wick_r_in(r, copy, 1)))) return -1;
+    if (copy) from = wick_r_in(r, copy, 1);
+    const wick_value *x = wick_r_value(r, from);
+    wick_dim start = {0, 0, 1}, end;
+    *state = wick_r_in(r, put, 0);
+    bool here = x->rank == 4 && put->attrs.fine.axis == 2 && wick_dim_equal(put->attrs.fine.start, start) &&
+                wick_r_dim_add(start, x->dims[2], &end) && wick_dim_equal(put->attrs.fine.end, end);
+    return here ? from : -1;
+}
+
+static wick_value_id put_by_index(const wick_raiser *r, const wick_node *put, wick_value_id *state) {
+    if (put->n_in != 5 || put->attrs.fine.flag || wick_r_in(r, put, 1) >= 0 || wick_r_in(r, put, 2) >= 0) return -1;
+    wick_value_id from = wick_r_in(r, put, 4);
+    *state = wick_r_in(r, put, 0);
+    return wick_r_value(r, from)->rank == 4 && wick_r_is_positions(r, wick_r_in(r, put, 3), wick_r_value(r, from)->dims[2]) ? from : -1;
+}
+
+/* How many times this step's version of a cache and the one before are read, apart from each other. */
+static bool read_once(const wick_raiser *r, const wick_node *put, wick_value_id state, bool by_slice) {
+    const wick_node *copy = by_slice ? wick_r_made_by_instr(r, wick_r_in(r, put, 1), WICK_I_COPY) : NULL;
+    const wick_node *cut = copy ? wick_r_made_by(r, wick_r_in(r, copy, 0), WICK_OP_f_slice) : NULL;
+    bool own_cut = cut && wick_r_in(r, cut, 0) == state && wick_graph_n_use(r->g, cut->out) == 1 && wick_graph_n_use(r->g, copy->out) == 1;
+    return wick_graph_n_use(r->g, state) == (own_cut ? 2 : 1);
+}
+
 bool wick_r_put_cache(const wick_raiser *r, wick_value_id v, wick_r_cache *c) {
-    const wick_node *put = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT);
-    if (!put || put->n_in != 5 || put->attrs.fine.flag || wick_r_in(r, put, 1) >= 0 || wick_r_in(r, put, 2) >= 0) return false;
-    c->state = wick_r_in(r, put, 0);
-    c->rows = wick_r_permuted(r, wick_r_in(r, put, 4), 0, 2, 1, 3);
+    const wick_node *by_index = wick_r_made_by_instr(r, v, WICK_I_INDEX_PUT), *by_slice = wick_r_made_by_instr(r, v, WICK_I_SLICE_SCATTER);
+    const wick_node *put = by_index ? by_index : by_slice;
+    if (!put) return false;
+    c->rows = by_index ? put_by_index(r, put, &c->state) : put_by_slice(r, put, &c->state);
+    c->rows = c->rows < 0 ? -1 : wick_r_permuted(r, c->rows, 0, 2, 1, 3);
+    if (c->rows < 0) return false;
     const wick_value *s = wick_r_value(r, c->state);
-    if (c->rows < 0 || !wick_r_is_positions(r, wick_r_in(r, put, 3), wick_r_value(r, c->rows)->dims[1]) || s->kind != WICK_VALUE_STATE ||
-        s->producer >= 0 || s->rank != 4)
-        return false;
+    if (s->kind != WICK_VALUE_STATE || s->producer >= 0 || s->rank != 4) return false;
     c->context = s->dims[2].c;
     c->n_head = s->dims[1].c;
     c->d_head = s->dims[3].c;
     c->writer = wick_r_keeper(r, put->out, c->state);
-    return s->dims[0].c == 1 && c->writer >= 0 && wick_r_starts_zero(r, c->state) && wick_graph_n_use(r->g, c->state) == 1;
+    return s->dims[0].c == 1 && c->writer >= 0 && wick_r_starts_zero(r, c->state) && read_once(r, put, c->state, by_slice != NULL);
 }
 
 static bool find_cache(const wick_raiser *r, wick_value_id v, source *s) {

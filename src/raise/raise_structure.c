@@ -238,6 +238,20 @@ static wick_status do_index(wick_r_call *c) {
     return wick_r_emit(c, op, attrs, 2, (wick_value_id[]){table, index}, 2, rows.rank, rows.dims);
 }
 
+/* self with [start, end) of one dimension replaced. */
+static wick_status do_slice_scatter(wick_r_call *c) {
+    wick_value_id in[2];
+    wick_dim start, end;
+    int64_t axis, step;
+    WICK_TRY(wick_r_read_args(c, 0, 2, in));
+    wick_value x = *wick_r_arg_value(c, in[0]);
+    bool ok = wick_r_axis_arg(c, 2, x.rank, &axis) && wick_r_int_arg(c->r, c->args[3], wick_dim_const(0), &start) &&
+              wick_r_int_arg(c->r, c->args[4], wick_dim_const(INT64_MAX), &end) && wick_r_const_arg(c->r, c->args[5], 1, &step) &&
+              step == 1 && slice_bound(start, x.dims[axis], &start) && slice_bound(end, x.dims[axis], &end);
+    wick_attrs attrs = {.fine = {.axis = axis, .start = start, .end = end}};
+    return ok ? wick_r_emit(c, WICK_OP_f_other, attrs, 2, in, 6, x.rank, x.dims) : wick_r_other(c);
+}
+
 /* self.copy_(source): the place itself is written. */
 static wick_status do_copy_inplace(wick_r_call *c) {
     wick_value_id x;
@@ -271,6 +285,7 @@ wick_r_handler *wick_r_structure_handler(wick_instr_op op) {
         [WICK_I_TRANSPOSE_COPY] = do_transpose,
         [WICK_I_EXPAND_COPY] = do_expand,
         [WICK_I_INDEX_TENSOR] = do_index,
+        [WICK_I_SLICE_SCATTER] = do_slice_scatter,
     };
     return handlers[op];
 }
