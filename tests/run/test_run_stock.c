@@ -112,6 +112,21 @@ static const program programs[] = {
     {"oe010_llama_q", NULL, NULL},
     {"oe010_qwen3_q", NULL, NULL},
     {"oe010_gemma3_both", NULL, NULL},
+    {"oe010_gemma3_plain", NULL, NULL},
+    /* optimum-executorch 1.1.0 */
+    {"oe110_llama_q", NULL, NULL},
+    {"oe110_gemma3_both", NULL, NULL},
+    /* the LLM exporter of ExecuTorch 0.6.0 ... */
+    {"et060_rec", NULL, NULL},
+    {"et060_kv", NULL, NULL},
+    {"et060_qkv", NULL, NULL},
+    {"et070_rec", NULL, NULL},
+    {"et070_kv", NULL, NULL},
+    {"et101_rec", NULL, NULL},
+    {"et110_rec", NULL, NULL},
+    {"et120_rec", NULL, NULL},
+    {"et131_rec", NULL, NULL},
+    {"et141_rec", NULL, NULL},
 };
 
 static void all(wick_plan plan) {
