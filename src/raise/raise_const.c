@@ -39,6 +39,15 @@ static bool xnn_scales(const wick_xnn *x, const wick_xnn_value *v, wick_source *
     return true;
 }
 
+/* Files of older exporters have the scales of groups in fp32; XNNPACK shortens them by this rule, and so do graphs. */
+static bool shorten_scales(wick_raiser *r, wick_source *scales, uint64_t n) {
+    const uint8_t *from = scales->bytes;
+    uint16_t *to = wick_graph_own(r->g, wick_calloc((size_t)n, sizeof *to));
+    for (uint64_t i = 0; to && i < n; i++) to[i] = (uint16_t)(wick_bits_from_f32(wick_load_f32(from + 4 * i) * 1.00389105f) >> 16);
+    if (to) *scales = wick_source_resident(to, n * sizeof *to);
+    return to != NULL;
+}
+
 /* Symmetric weights [N, K] with scales along rows; anything else is not a weight that graphs can hold. */
 static bool xnn_scheme(const wick_xnn_value *v, wick_scheme *s) {
     if (v->rank != 2 || v->channel_dim != 0) return false;
@@ -70,6 +79,10 @@ wick_status wick_r_const_xnn(wick_raiser *r, const wick_xnn *x, uint32_t id, wic
     } else if (v->dtype != WICK_XD_FP32) {
         if (!xnn_scheme(v, &scheme) || !xnn_scales(x, v, &part.scales, &scheme.scale_dtype))
             return wick_r_unsupported(r, "a delegate's constant in a quantization that graphs do not have");
+        if (scheme.group && scheme.scale_dtype == WICK_F32) {
+            if (!shorten_scales(r, &part.scales, v->n_scale)) return wick_fail_nomem(r->err);
+            scheme.scale_dtype = WICK_BF16;
+        }
     }
     *out = wick_graph_const(r->g, dtype, v->rank, dims, scheme, &part, 1);
     return *out < 0 ? wick_fail_nomem(r->err) : WICK_OK;

@@ -235,7 +235,7 @@ def record_run(path, prompt, ways):
         return None, rows
     if others:
         vs = {key: agree.compare(rows, other) for key, other in others.items()}
-        run['vs'] = {key: {k: short(v) for k, v in r.items() if k != 'steps'} for key, r in vs.items()}
+        run['vs'] = {key: {k: v if isinstance(v, int) else short(v) for k, v in r.items() if k != 'steps'} for key, r in vs.items()}
     return run, rows
 
 
