@@ -7,7 +7,21 @@
 #include "base/error.h"
 #include "text/tok_spec.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Every token's bytes lie in the text. */
+static void use_spans(const wick_tokenizer *t, const char *text, size_t size) {
+    int32_t *ids;
+    wick_span *spans;
+    size_t n;
+    wick_error err;
+    if (wick_tokenizer_encode_spans(t, text, size, 3, &ids, &spans, &n, &err) != WICK_OK) return;
+    for (size_t i = 0; i < n; i++)
+        if (spans[i].from > spans[i].to || spans[i].to > size) abort();
+    wick_tokens_free(ids);
+    wick_spans_free(spans);
+}
 
 static void use_tokenizer(const wick_tokenizer *t) {
     static const char *const texts[] = {"Hello, world! 12 345\n\n  it's  <s> </s>[CLS] \xe2\x96\x81 x",
@@ -29,6 +43,7 @@ static void use_tokenizer(const wick_tokenizer *t) {
             wick_decoder_free(d);
         }
         wick_tokens_free(ids);
+        use_spans(t, texts[i], strlen(texts[i]));
     }
 }
 

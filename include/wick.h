@@ -217,6 +217,17 @@ wick_status wick_tokenizer_encode(const wick_tokenizer *tokenizer, const char *t
                                   wick_error *err);
 void wick_tokens_free(int32_t *ids);
 
+/* A range of bytes [from, to). */
+typedef struct wick_span {
+    size_t from, to;
+} wick_span;
+
+/* The same, and for each token the bytes of the text that it stands for, by the rules of Hugging Face's offsets: whole characters, [0, 0)
+ * for what ADD_SPECIAL adds. Give *spans back with wick_spans_free. Slower than encoding alone. */
+wick_status wick_tokenizer_encode_spans(const wick_tokenizer *tokenizer, const char *text, size_t size, unsigned flags, int32_t **ids,
+                                        wick_span **spans, size_t *n, wick_error *err);
+void wick_spans_free(wick_span *spans);
+
 /* Decodes ids to text (allocated, terminated, *size without the NUL). Give it back with wick_text_free. */
 wick_status wick_tokenizer_decode(const wick_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special, char **text,
                                   size_t *size, wick_error *err);
@@ -335,11 +346,6 @@ typedef struct wick_template_input {
     const char *variables; /* JSON object of further variables (add_generation_prompt, bos_token, enable_thinking ...); NULL: none */
     const char *now;       /* local time for strftime_now, "2026-01-15T12:34:56"; NULL: the clock */
 } wick_template_input;
-
-/* A range of bytes [from, to). */
-typedef struct wick_span {
-    size_t from, to;
-} wick_span;
 
 typedef struct wick_rendered {
     char *text; /* owned, terminated */

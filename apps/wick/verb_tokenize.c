@@ -48,6 +48,34 @@ static wick_status encode_text(const wick_tokenizer *t, const char *text, size_t
     return WICK_OK;
 }
 
+/* Characters of valid UTF-8 that begin before each byte, so that a range of bytes becomes one of characters. */
+static json_t *in_characters(const char *text, size_t size, const wick_span *spans, size_t n) {
+    size_t *before = malloc((size + 1) * sizeof *before), count = 0;
+    json_t *list = json_array();
+    for (size_t i = 0; before && i <= size; i++) {
+        before[i] = count;
+        count += i < size && ((unsigned char)text[i] & 0xc0) != 0x80;
+    }
+    for (size_t i = 0; before && i < n; i++)
+        json_array_append_new(list, json_pack("[I,I]", (json_int_t)before[spans[i].from], (json_int_t)before[spans[i].to]));
+    free(before);
+    return list;
+}
+
+static wick_status encode_with_offsets(const wick_tokenizer *t, const json_t *text, unsigned flags, json_t *a, wick_error *err) {
+    int32_t *ids;
+    wick_span *spans;
+    size_t n, size = json_string_length(text);
+    json_t *list = json_array();
+    json_object_set_new(a, "ids", list);
+    WICK_TRY(wick_tokenizer_encode_spans(t, json_string_value(text), size, flags, &ids, &spans, &n, err));
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
+    json_object_set_new(a, "offsets", in_characters(json_string_value(text), size, spans, n));
+    wick_tokens_free(ids);
+    wick_spans_free(spans);
+    return WICK_OK;
+}
+
 static wick_status answer(void *user, const json_t *q, json_t *a, wick_error *err) {
     const wick_tokenizer *t = user;
     const json_t *text = json_object_get(q, "text");
@@ -55,6 +83,7 @@ static wick_status answer(void *user, const json_t *q, json_t *a, wick_error *er
     if (!json_is_string(text)) return wick_fail(err, WICK_EFORMAT, "the object should have \"text\" (a string) or \"ids\" (a list)");
     unsigned flags =
         (flag_of(q, "special", true) ? WICK_ENCODE_PARSE_SPECIAL : 0) | (flag_of(q, "add_special", true) ? WICK_ENCODE_ADD_SPECIAL : 0);
+    if (flag_of(q, "offsets", false)) return encode_with_offsets(t, text, flags, a, err);
     json_t *ids = json_array();
     json_object_set_new(a, "ids", ids);
     return encode_text(t, json_string_value(text), json_string_length(text), flags, ids, err);
@@ -103,9 +132,11 @@ static int tokenize_main(int argc, char **argv) {
     return code == WICK_OK ? APP_OK : app_fail(&app_verb_tokenize, err.message);
 }
 
-const app_verb app_verb_tokenize = {"tokenize", "--tokenizer FILE [TEXT | --jsonl | -o tokenizer.bin]", "text to token ids and back",
-                                    "With --jsonl each line of standard input is an object, and gets one line of output:\n"
-                                    "  {\"text\", \"special\"?, \"add_special\"?} -> {\"ids\"}    (both true unless said otherwise)\n"
-                                    "  {\"ids\", \"skip_special\"?}               -> {\"text\"}   (false unless said otherwise)\n"
-                                    "What is wrong with a line is answered as {\"error\": \"...\"}.\n",
-                                    tokenize_main};
+const app_verb app_verb_tokenize = {
+    "tokenize", "--tokenizer FILE [TEXT | --jsonl | -o tokenizer.bin]", "text to token ids and back",
+    "With --jsonl each line of standard input is an object, and gets one line of output:\n"
+    "  {\"text\", \"special\"?, \"add_special\"?} -> {\"ids\"}    (both true unless said otherwise)\n"
+    "  {\"ids\", \"skip_special\"?}               -> {\"text\"}   (false unless said otherwise)\n"
+    "With \"offsets\": true the answer to a text also has \"offsets\", the characters that each token stands for.\n"
+    "What is wrong with a line is answered as {\"error\": \"...\"}.\n",
+    tokenize_main};

@@ -20,7 +20,8 @@ static uint32_t rank_of(const wick_tokenizer *t, uint32_t left, uint32_t right, 
     return m->rank;
 }
 
-static size_t merge_small(const wick_tokenizer *t, uint32_t *ids, size_t n) {
+/* lens: bytes of each symbol, NULL: not wanted. */
+static size_t merge_small(const wick_tokenizer *t, uint32_t *ids, uint32_t *lens, size_t n) {
     uint32_t ranks[SMALL], made[SMALL];
     for (size_t i = 0; i + 1 < n; i++) ranks[i] = rank_of(t, ids[i], ids[i + 1], &made[i]);
     while (n > 1) {
@@ -31,6 +32,10 @@ static size_t merge_small(const wick_tokenizer *t, uint32_t *ids, size_t n) {
         ids[best] = made[best];
         size_t tail = n - best - 2;
         memmove(ids + best + 1, ids + best + 2, tail * sizeof *ids);
+        if (lens) {
+            lens[best] += lens[best + 1];
+            memmove(lens + best + 1, lens + best + 2, tail * sizeof *lens);
+        }
         if (tail) {
             memmove(ranks + best + 1, ranks + best + 2, (tail - 1) * sizeof *ranks);
             memmove(made + best + 1, made + best + 2, (tail - 1) * sizeof *made);
@@ -76,7 +81,7 @@ static bool queue_pair(const wick_tokenizer *t, heap *h, const uint32_t *ids, ui
     return ranks[i] == NO_RANK || heap_push(h, (uint64_t)ranks[i] << 32 | i);
 }
 
-static wick_status merge_large(wick_encoder *e, uint32_t *ids, size_t *count) {
+static wick_status merge_large(wick_encoder *e, uint32_t *ids, uint32_t *lens, size_t *count) {
     const wick_tokenizer *t = e->t;
     uint32_t n = (uint32_t)*count;
     uint32_t *ranks = wick_scratch_u32(e->scratch, 1, n), *prev = wick_scratch_u32(e->scratch, 2, n),
@@ -93,6 +98,7 @@ static wick_status merge_large(wick_encoder *e, uint32_t *ids, size_t *count) {
         uint32_t j = next[i];
         rank_of(t, ids[i], ids[j], &made);
         ids[i] = made;
+        if (lens) lens[i] += lens[j];
         next[i] = next[j];
         ranks[j] = NO_RANK;
         if (next[j] < n) prev[next[j]] = i;
@@ -100,18 +106,25 @@ static wick_status merge_large(wick_encoder *e, uint32_t *ids, size_t *count) {
         if (i && !queue_pair(t, &h, ids, ranks, next, prev[i], n)) return wick_fail_nomem(e->err);
     }
     size_t kept = 0;
-    for (uint32_t i = 0; i < n; i = next[i]) ids[kept++] = ids[i];
+    for (uint32_t i = 0; i < n; i = next[i]) {
+        if (lens) lens[kept] = lens[i];
+        ids[kept++] = ids[i];
+    }
     *count = kept;
     return WICK_OK;
 }
 
-static wick_status merge_and_emit(wick_encoder *e, uint32_t *ids, size_t n) {
+static wick_status merge_and_emit(wick_encoder *e, uint32_t *ids, uint32_t *lens, size_t n, const char *s) {
     if (n > UINT32_MAX - 1) return wick_fail(e->err, WICK_ELIMIT, "a piece of text is longer than 4 GB");
     if (n > SMALL)
-        WICK_TRY(merge_large(e, ids, &n));
+        WICK_TRY(merge_large(e, ids, lens, &n));
     else
-        n = merge_small(e->t, ids, n);
-    for (size_t i = 0; i < n; i++) WICK_TRY(wick_encoder_emit(e, (int32_t)ids[i]));
+        n = merge_small(e->t, ids, lens, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t size = lens ? lens[i] : 0;
+        WICK_TRY(wick_encoder_emit(e, (int32_t)ids[i], s, size));
+        s += size;
+    }
     return WICK_OK;
 }
 
@@ -121,49 +134,56 @@ static wick_status bytes_word(wick_encoder *e, const char *s, size_t n) {
     const wick_tokenizer *t = e->t;
     if (t->config.flags & WICK_TOK_IGNORE_MERGES) {
         int32_t id = wick_tok_find(t, s, n);
-        if (id >= 0) return wick_encoder_emit(e, id);
+        if (id >= 0) return wick_encoder_emit(e, id, s, n);
     }
-    uint32_t *ids = wick_scratch_u32(e->scratch, 0, n);
-    if (!ids) return wick_fail_nomem(e->err);
+    uint32_t *ids = wick_scratch_u32(e->scratch, 0, n), *lens = e->trail ? wick_scratch_u32(e->scratch, 4, n) : NULL;
+    if (!ids || (e->trail && !lens)) return wick_fail_nomem(e->err);
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
         if (t->byte_id[(unsigned char)s[i]] >= 0) ids[k++] = (uint32_t)t->byte_id[(unsigned char)s[i]];
-    return merge_and_emit(e, ids, k);
+    for (size_t i = 0; lens && i < k; i++) lens[i] = 1;
+    return merge_and_emit(e, ids, lens, k, s);
 }
 
 /* Symbols of a word under construction. An unknown run is held back until a known symbol follows: Hugging Face adds the
  * bytes of a character that falls back to bytes *before* an unknown run that is still open. */
 typedef struct symbols {
-    uint32_t *ids;
+    uint32_t *ids, *lens;
     size_t n;
-    bool unknown;
+    uint32_t unknown; /* bytes */
 } symbols;
 
+static void put_symbol(symbols *y, uint32_t id, uint32_t size) {
+    if (y->lens) y->lens[y->n] = size;
+    y->ids[y->n++] = id;
+}
+
 static void close_unknown(symbols *y, uint32_t unk_id) {
-    if (y->unknown) y->ids[y->n++] = unk_id;
-    y->unknown = false;
+    if (y->unknown) put_symbol(y, unk_id, y->unknown);
+    y->unknown = 0;
 }
 
 static bool add_bytes(const wick_tokenizer *t, symbols *y, const char *s, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (t->byte_id[(unsigned char)s[i]] < 0) return false;
-    for (size_t i = 0; i < n; i++) y->ids[y->n++] = (uint32_t)t->byte_id[(unsigned char)s[i]];
+    for (size_t i = 0; i < n; i++) put_symbol(y, (uint32_t)t->byte_id[(unsigned char)s[i]], 1);
     return true;
 }
 
-static void add_symbol(const wick_tokenizer *t, symbols *y, const char *s, size_t n) {
+/* s: with prefix and suffix; size: of the character alone. */
+static void add_symbol(const wick_tokenizer *t, symbols *y, const char *s, size_t n, size_t size) {
     const wick_tok_config *c = &t->config;
     int32_t id = wick_tok_find(t, s, n);
     if (id >= 0 && c->flags & WICK_TOK_SENTENCEPIECE && t->token_flags[id] & (WICK_TOKEN_BYTE | WICK_TOKEN_CONTROL)) id = -1;
     if (id >= 0) {
         close_unknown(y, c->unk_id);
-        y->ids[y->n++] = (uint32_t)id;
+        put_symbol(y, (uint32_t)id, (uint32_t)size);
         return;
     }
     if (c->flags & WICK_TOK_BYTE_FALLBACK && add_bytes(t, y, s, n)) return;
     if (c->unk_id == UINT32_MAX) return;
     if (!(c->flags & WICK_TOK_FUSE_UNK)) close_unknown(y, c->unk_id);
-    y->unknown = true;
+    y->unknown += (uint32_t)size;
 }
 
 /* A character with the prefix of inner pieces and the suffix of last ones. */
@@ -172,7 +192,7 @@ static void add_marked(const wick_tokenizer *t, symbols *y, wick_strbuf *text, c
     if (!first) wick_strbuf_add(text, t->pool + t->config.prefix_at, t->config.prefix_size);
     wick_strbuf_add(text, s, n);
     if (last) wick_strbuf_add(text, t->pool + t->config.suffix_at, t->config.suffix_size);
-    if (!text->failed) add_symbol(t, y, text->data, text->size);
+    if (!text->failed) add_symbol(t, y, text->data, text->size, n);
 }
 
 static wick_status chars_word(wick_encoder *e, const char *s, size_t n) {
@@ -180,21 +200,22 @@ static wick_status chars_word(wick_encoder *e, const char *s, size_t n) {
     const wick_tok_config *c = &t->config;
     if (c->flags & WICK_TOK_IGNORE_MERGES) {
         int32_t id = wick_tok_find(t, s, n);
-        if (id >= 0) return wick_encoder_emit(e, id);
+        if (id >= 0) return wick_encoder_emit(e, id, s, n);
     }
     bool marked = c->prefix_size || c->suffix_size;
-    symbols y = {.ids = wick_scratch_u32(e->scratch, 0, n + 1 + (marked ? n * (size_t)(c->prefix_size + c->suffix_size) : 0))};
-    if (!y.ids) return wick_fail_nomem(e->err);
+    size_t most = n + 1 + (marked ? n * (size_t)(c->prefix_size + c->suffix_size) : 0);
+    symbols y = {.ids = wick_scratch_u32(e->scratch, 0, most), .lens = e->trail ? wick_scratch_u32(e->scratch, 4, most) : NULL};
+    if (!y.ids || (e->trail && !y.lens)) return wick_fail_nomem(e->err);
     for (size_t i = 0, size; i < n; i += size) {
         size = wick_char_size(s[i]);
         if (marked)
             add_marked(t, &y, &e->scratch->fixed, s + i, size, i == 0, i + size == n);
         else
-            add_symbol(t, &y, s + i, size);
+            add_symbol(t, &y, s + i, size, size);
     }
     if (e->scratch->fixed.failed) return wick_fail_nomem(e->err);
     close_unknown(&y, c->unk_id);
-    return merge_and_emit(e, y.ids, y.n);
+    return merge_and_emit(e, y.ids, y.lens, y.n, s);
 }
 
 /* ---- the cache of words */
@@ -225,9 +246,9 @@ static entry *cache_slot(wick_encoder *e, const char *s, size_t n) {
 
 static wick_status encode_word(wick_encoder *e, const char *s, size_t n) {
     bool bytes = e->t->config.flags & WICK_TOK_BYTE_DOMAIN;
-    entry *slot = n <= KEY ? cache_slot(e, s, n) : NULL;
+    entry *slot = n <= KEY && !e->trail ? cache_slot(e, s, n) : NULL;
     if (slot && slot->size == n && !memcmp(slot->key, s, n)) {
-        for (int i = 0; i < slot->n; i++) WICK_TRY(wick_encoder_emit(e, slot->ids[i]));
+        for (int i = 0; i < slot->n; i++) WICK_TRY(wick_encoder_emit(e, slot->ids[i], NULL, 0));
         return WICK_OK;
     }
     size_t before = e->n;
@@ -274,8 +295,9 @@ wick_status wick_bpe_encode(wick_encoder *e, const char *s, size_t n) {
             continue;
         }
         WICK_TRY(encode_plain(e, s + from, i - from));
-        WICK_TRY(wick_encoder_emit(e, (int32_t)t->added[1][user].id));
-        from = i += t->added[1][user].size;
+        size_t size = t->added[1][user].size;
+        WICK_TRY(wick_encoder_emit(e, (int32_t)t->added[1][user].id, s + i, size));
+        from = i += size;
     }
     return encode_plain(e, s + from, n - from);
 }

@@ -236,7 +236,9 @@ static wick_status read_template(stage_reader *r, const json_t *j) {
 }
 
 static wick_status read_post(stage_reader *r, const json_t *j) {
-    if (type_is(j, "ByteLevel")) return WICK_OK; /* concerns offsets only */
+    if ((type_is(j, "ByteLevel") || type_is(j, "RobertaProcessing")) && wick_json_flag(j, "trim_offsets", true))
+        r->s->config.flags |= WICK_TOK_TRIM_OFFSETS | flag(j, "add_prefix_space", true, WICK_TOK_KEEP_PREFIX);
+    if (type_is(j, "ByteLevel")) return WICK_OK;
     if (type_is(j, "TemplateProcessing")) return read_template(r, j);
     if (type_is(j, "BertProcessing") || type_is(j, "RobertaProcessing")) {
         WICK_TRY(add_around(r, false, json_array_get(json_object_get(j, "cls"), 1)));

@@ -88,9 +88,11 @@ wick_added_match wick_added_next(wick_added_scan *scan) {
         if (a->flags & WICK_ADDED_SINGLE_WORD && (word_before(s, from) || word_after(s, to, scan->n))) continue;
         if (a->flags & WICK_ADDED_LSTRIP && from > scan->done) from = spaces_before(s, from, scan->done);
         if (a->flags & WICK_ADDED_RSTRIP) to = spaces_after(s, to, scan->n);
+        size_t start = from;
         if (from < scan->done) from = scan->done;
+        if (a->flags & WICK_ADDED_LSTRIP) start = from;
         scan->done = to;
-        return (wick_added_match){from, to, (int32_t)a->id};
+        return (wick_added_match){from, to, (int32_t)a->id, start};
     }
-    return (wick_added_match){scan->n, scan->n, -1};
+    return (wick_added_match){scan->n, scan->n, -1, scan->n};
 }

@@ -77,36 +77,41 @@ static step next_part(const wick_tokenizer *t, wick_bytes map, const char *s, si
 
 static bool ends_with(const wick_strbuf *b, const char *tail, size_t n) { return b->size >= n && !memcmp(b->data + b->size - n, tail, n); }
 
-wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok_op *op, const char *s, size_t n, wick_strbuf *out,
-                                         wick_error *err) {
+/* What a part becomes: all of it belongs to the whole part. */
+static void put_part(wick_edit *e, const step *p, const char *space, size_t space_size) {
+    wick_span whole = {0, 0};
+    size_t first = e->to ? e->to->n : 0;
+    if (e->from && p->used) whole = (wick_span){e->from[e->at].from, e->from[e->at + p->used - 1].to};
+    for (size_t i = 0, end; i < p->size; i = end) {
+        bool is_space = p->text[i] == ' ';
+        for (end = i + 1; !is_space && end < p->size && p->text[end] != ' ';) end++;
+        wick_edit_put(e, is_space ? space : p->text + i, is_space ? space_size : end - i, WICK_EDIT_BEFORE);
+    }
+    for (size_t i = first; e->from && i < e->to->n; i++) e->to->at[i] = whole;
+    wick_edit_skip(e, p->used);
+}
+
+wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok_op *op, wick_edit *e, wick_error *err) {
     wick_bytes map = wick_tok_op_a(t, op);
     bool keep = op->flags & WICK_OP_EXTRA_SPACES, dummy = op->flags & WICK_OP_DUMMY_PREFIX, suffix = op->flags & WICK_OP_SUFFIX;
     const char *space = op->flags & WICK_OP_ESCAPE ? META : " ";
     size_t space_size = strlen(space);
-    while (!keep && n) {
-        step p = next_part(t, map, s, n);
+    while (!keep && e->at < e->n) {
+        step p = next_part(t, map, e->in + e->at, e->n - e->at);
         if (p.size != 1 || p.text[0] != ' ') break;
-        s += p.used;
-        n -= p.used;
+        wick_edit_skip(e, p.used);
     }
-    if (!n) return WICK_OK;
-    if (dummy && !suffix) wick_strbuf_add(out, space, space_size);
+    if (e->at == e->n) return WICK_OK;
+    if (dummy && !suffix) wick_edit_put(e, space, space_size, WICK_EDIT_BEFORE);
     bool after_space = !keep;
-    while (n) {
-        step p = next_part(t, map, s, n);
-        s += p.used;
-        n -= p.used;
+    while (e->at < e->n) {
+        step p = next_part(t, map, e->in + e->at, e->n - e->at);
         while (after_space && p.size && p.text[0] == ' ') p.text++, p.size--;
-        for (size_t i = 0; i < p.size; i++) {
-            if (p.text[i] == ' ')
-                wick_strbuf_add(out, space, space_size);
-            else
-                wick_strbuf_putc(out, p.text[i]);
-        }
+        put_part(e, &p, space, space_size);
         if (p.size) after_space = p.text[p.size - 1] == ' ';
         if (keep) after_space = false;
     }
-    while (!keep && out->size && ends_with(out, space, space_size)) out->size -= space_size;
-    if (dummy && suffix) wick_strbuf_add(out, space, space_size);
-    return out->failed ? wick_fail_nomem(err) : WICK_OK;
+    while (!keep && e->out->size && ends_with(e->out, space, space_size)) wick_edit_unput(e, space_size);
+    if (dummy && suffix) wick_edit_put(e, space, space_size, WICK_EDIT_AFTER);
+    return e->out->failed ? wick_fail_nomem(err) : WICK_OK;
 }

@@ -347,11 +347,11 @@ static bool is_special_text(const wick_tok_spec *s, const char *text, size_t siz
 }
 
 /* As in the reference, such a token decodes to its normalized text, and is left out as special only if that text is. */
-static wick_status normalize_added_token(wick_tok_spec *s, wick_tok_added *a, const wick_tokenizer *t, wick_strbuf buffers[2],
+static wick_status normalize_added_token(wick_tok_spec *s, wick_tok_added *a, const wick_tokenizer *t, wick_text buffers[2],
                                          wick_error *err) {
     wick_normalized norm;
     char *content = wick_strndup(s->pool.data + a->at, a->size);
-    wick_status status = content ? wick_normalize(t, content, a->size, buffers, &norm, err) : wick_fail_nomem(err);
+    wick_status status = content ? wick_normalize(t, content, a->size, NULL, buffers, &norm, err) : wick_fail_nomem(err);
     if (status == WICK_OK) {
         bool special = is_special_text(s, norm.text, norm.size);
         wick_spec_token *token = &s->tokens[a->id];
@@ -376,7 +376,7 @@ static wick_status normalize_added(wick_tok_spec *s, wick_error *err) {
     small.config = (wick_tok_config){.n_token = 1, .unk_id = UINT32_MAX, .bos_id = -1, .eos_id = -1};
     small.ops[WICK_STAGE_NORMALIZE] = s->ops[WICK_STAGE_NORMALIZE];
     small.n_op[WICK_STAGE_NORMALIZE] = s->n_op[WICK_STAGE_NORMALIZE];
-    wick_strbuf buffers[2] = {{0}, {0}};
+    wick_text buffers[2] = {0};
     uint8_t *blob;
     size_t size;
     wick_tokenizer *t;
@@ -385,7 +385,7 @@ static wick_status normalize_added(wick_tok_spec *s, wick_error *err) {
     wick_status status = WICK_OK;
     for (size_t i = 0; i < s->n_added && status == WICK_OK; i++)
         if (s->added[i].flags & WICK_ADDED_NORMALIZED) status = normalize_added_token(s, &s->added[i], t, buffers, err);
-    for (int i = 0; i < 2; i++) wick_strbuf_release(&buffers[i]);
+    for (int i = 0; i < 2; i++) wick_text_release(&buffers[i]);
     wick_tokenizer_free(t);
     return status;
 }

@@ -1,94 +1,18 @@
 /* Normalizers: text to text. Each step reads one buffer and writes another; a step that would change nothing is skipped. */
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "text/tok_chars.h"
+#include "text/tok_form.h"
 #include "text/tok_regex.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
-static void put_char(wick_strbuf *b, uint32_t cp) {
-    char s[4];
-    size_t n = wick_utf8_encode(cp, s);
-    wick_strbuf_add(b, s, n);
-}
-
-/* ---- Unicode normalization forms */
-
-/* Below U+0300 everything is its own NFC. */
-static bool composed_already(const char *s, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)s[i] >= 0xcc) return false;
-    return true;
-}
-
-static bool ascii(const char *s, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)s[i] >= 0x80) return false;
-    return true;
-}
-
-static wick_status form_part(const char *s, size_t n, int options, wick_strbuf *out, wick_error *err) {
-    utf8proc_option_t o = (utf8proc_option_t)options;
-    utf8proc_ssize_t count = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, NULL, 0, o);
-    if (count < 0) return wick_fail(err, WICK_EFORMAT, "the text cannot be normalized: %s", utf8proc_errmsg(count));
-    utf8proc_int32_t *chars = wick_alloc(((size_t)count + 1) * sizeof *chars);
-    if (!chars) return wick_fail_nomem(err);
-    count = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, chars, count, o);
-    if (count >= 0) count = utf8proc_normalize_utf32(chars, count, o);
-    for (utf8proc_ssize_t i = 0; i < count; i++) put_char(out, (uint32_t)chars[i]);
-    wick_free(chars);
-    return count < 0 ? wick_fail(err, WICK_EFORMAT, "the text cannot be normalized") : WICK_OK;
-}
-
-/* Hugging Face's tables are those of Unicode 9: what they do not know stays as it is and parts what is around it. */
-static wick_status unicode_form(const char *s, size_t n, int options, wick_strbuf *out, wick_error *err) {
-    size_t from = 0;
-    for (size_t i = 0, size; i < n; i += size) {
-        uint32_t cp = wick_char_at(s + i, &size);
-        if (cp < 0x80 || !wick_char_late(WICK_LATE_UNFORMED, cp, false)) continue;
-        if (i > from) WICK_TRY(form_part(s + from, i - from, options, out, err));
-        wick_strbuf_add(out, s + i, size);
-        from = i + size;
-    }
-    return from < n ? form_part(s + from, n - from, options, out, err) : WICK_OK;
-}
-
-static int form_options(uint32_t kind);
-
-/* NFC of the stretches that may need it. An ASCII character composes with nothing before it, so text may be cut in front of each. */
-static wick_status compose(const char *s, size_t n, wick_strbuf *out, wick_error *err) {
-    for (size_t i = 0; i < n;) {
-        size_t at = i;
-        while (at < n && (unsigned char)s[at] < 0xcc) at++;
-        size_t from = at, to = at;
-        if (at < n)
-            while (from > i && (unsigned char)s[from] >= 0x80) from--;
-        while (to < n && (unsigned char)s[to] >= 0x80) to++;
-        wick_strbuf_add(out, s + i, from - i);
-        if (to > from) WICK_TRY(unicode_form(s + from, to - from, form_options(WICK_NORM_NFC), out, err));
-        i = to > from ? to : n;
-    }
-    return WICK_OK;
-}
-
-static int form_options(uint32_t kind) {
-    switch (kind) {
-    case WICK_NORM_NFC: return UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-    case WICK_NORM_NFD: return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
-    case WICK_NORM_NFKC: return UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
-    default: return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT;
-    }
-}
-
 /* ---- character by character */
 
-static void put_lower(wick_strbuf *out, uint32_t cp) {
-    if (cp == 0x130)
-        wick_strbuf_add(out, "i\xcc\x87", 3);
-    else
-        put_char(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp));
+static void put_lower(wick_edit *e, uint32_t cp) {
+    wick_edit_put_char(e, cp == 0x130 ? 'i' : (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), WICK_EDIT_INSTEAD);
+    if (cp == 0x130) wick_edit_put_char(e, 0x307, WICK_EDIT_AFTER);
 }
 
 /* Hugging Face's tables for these are older than Unicode 15: exactness means to share their gaps. */
@@ -118,145 +42,196 @@ static bool chinese(uint32_t c) {
            (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
-static void by_chars(uint32_t kind, const char *s, size_t n, wick_strbuf *out) {
-    for (size_t i = 0, size; i < n; i += size) {
-        uint32_t cp = wick_char_at(s + i, &size);
+static void keep_or_skip(wick_edit *e, size_t size, bool keep) { keep ? wick_edit_keep(e, size) : wick_edit_skip(e, size); }
+
+static void by_chars(wick_edit *e, uint32_t kind) {
+    while (e->at < e->n) {
+        size_t size;
+        const char *s = e->in + e->at;
+        uint32_t cp = wick_char_at(s, &size);
         switch (kind) {
-        case WICK_NORM_LOWER: put_lower(out, cp); break;
-        case WICK_NORM_STRIP_ACCENTS:
-            if (!is_accent(cp)) wick_strbuf_add(out, s + i, size);
-            break;
+        case WICK_NORM_LOWER: put_lower(e, cp); break;
+        case WICK_NORM_STRIP_ACCENTS: keep_or_skip(e, size, !is_accent(cp)); break;
         case WICK_NORM_NMT:
-            if (!nmt_drops(cp)) put_char(out, nmt_space(cp) ? ' ' : cp);
+            if (!nmt_drops(cp) && nmt_space(cp))
+                wick_edit_put(e, " ", 1, WICK_EDIT_INSTEAD);
+            else
+                keep_or_skip(e, size, !nmt_drops(cp));
             break;
         default: /* BYTE_LEVEL */
-            for (size_t k = 0; k < size; k++) put_char(out, wick_alphabet_char((uint8_t)s[i + k]));
+            for (size_t k = 0; k < size; k++)
+                wick_edit_put_char(e, wick_alphabet_char((uint8_t)s[k]), k ? WICK_EDIT_AFTER : WICK_EDIT_INSTEAD);
         }
     }
 }
 
 static bool bert_drops(uint32_t cp) { return cp == 0 || cp == 0xfffd || (cp != '\t' && cp != '\n' && cp != '\r' && is_control(cp)); }
 
-static void bert_clean(const char *s, size_t n, uint32_t flags, wick_strbuf *out) {
-    for (size_t i = 0, size; i < n; i += size) {
-        uint32_t cp = wick_char_at(s + i, &size);
-        if (flags & WICK_OP_CLEAN) {
-            if (bert_drops(cp)) continue;
-            if (wick_char_class(cp) & WICK_CH_SPACE) cp = ' ';
-        }
-        bool apart = flags & WICK_OP_CHINESE && chinese(cp);
-        if (apart) wick_strbuf_putc(out, ' ');
-        put_char(out, cp);
-        if (apart) wick_strbuf_putc(out, ' ');
+static void bert_clean(wick_edit *e, uint32_t flags) {
+    while (e->at < e->n) {
+        size_t size;
+        uint32_t cp = wick_char_at(e->in + e->at, &size);
+        bool clean = flags & WICK_OP_CLEAN;
+        if (clean && bert_drops(cp))
+            wick_edit_skip(e, size);
+        else if (clean && wick_char_class(cp) & WICK_CH_SPACE)
+            wick_edit_put(e, " ", 1, WICK_EDIT_INSTEAD);
+        else if (flags & WICK_OP_CHINESE && chinese(cp)) {
+            wick_edit_put(e, " ", 1, WICK_EDIT_BEFORE);
+            wick_edit_keep(e, size);
+            wick_edit_put(e, " ", 1, WICK_EDIT_AFTER);
+        } else
+            wick_edit_keep(e, size);
     }
 }
 
-static wick_status bert(const wick_tok_op *op, const char *s, size_t n, wick_strbuf *out, wick_error *err) {
-    wick_strbuf clean = {0}, plain = {0};
-    wick_status status = WICK_OK;
-    bert_clean(s, n, op->flags, &clean);
-    if (clean.failed) goto out;
-    if (op->flags & WICK_OP_ACCENTS) {
-        WICK_CHECK_GOTO(unicode_form(clean.data, clean.size, form_options(WICK_NORM_NFD), &plain, err));
-        wick_strbuf_reset(&clean);
-        for (size_t i = 0, size; i < plain.size; i += size) {
-            uint32_t cp = wick_char_at(plain.data + i, &size);
-            if (!is_nonspacing(cp)) wick_strbuf_add(&clean, plain.data + i, size);
-        }
+static void drop_nonspacing(wick_edit *e) {
+    while (e->at < e->n) {
+        size_t size;
+        uint32_t cp = wick_char_at(e->in + e->at, &size);
+        keep_or_skip(e, size, !is_nonspacing(cp));
     }
+}
+
+/* An edit that goes on with what another one has written. */
+static wick_edit edit_of(const wick_text *in, const wick_edit *before, wick_text *out) {
+    return wick_edit_init(in->text.data ? in->text.data : "", in->text.size, before->from ? in->from.at : NULL, out);
+}
+
+static wick_status bert(wick_edit *e, const wick_tok_op *op, wick_error *err) {
+    wick_text clean = {0}, plain = {0};
+    wick_status status = WICK_OK;
+    wick_edit step = wick_edit_init(e->in, e->n, e->from, &clean);
+    bert_clean(&step, op->flags);
+    if (op->flags & WICK_OP_ACCENTS && !clean.text.failed) {
+        step = edit_of(&clean, e, &plain);
+        WICK_CHECK_GOTO(wick_form(&step, WICK_NORM_NFD, err));
+        step = edit_of(&plain, e, &clean);
+        if (!plain.text.failed) drop_nonspacing(&step);
+    }
+    if (clean.text.failed || plain.text.failed) {
+        status = wick_fail_nomem(err);
+        goto out;
+    }
+    step = (wick_edit){.in = clean.text.data ? clean.text.data : "", .n = clean.text.size, .out = e->out, .to = e->to};
+    if (e->from) step.from = clean.from.at;
     if (op->flags & WICK_OP_LOWER)
-        by_chars(WICK_NORM_LOWER, clean.data, clean.size, out);
+        by_chars(&step, WICK_NORM_LOWER);
     else
-        wick_strbuf_add(out, clean.data, clean.size);
+        wick_edit_keep(&step, step.n);
 out:
-    if (status == WICK_OK && (clean.failed || plain.failed)) status = wick_fail_nomem(err);
-    wick_strbuf_release(&clean);
-    wick_strbuf_release(&plain);
+    wick_text_release(&clean);
+    wick_text_release(&plain);
     return status;
 }
 
-static void strip(const wick_tok_op *op, const char *s, size_t n, wick_strbuf *out) {
-    size_t from = 0, size;
-    while (op->flags & WICK_OP_LEFT && from < n && wick_char_class(wick_char_at(s + from, &size)) & WICK_CH_SPACE) from += size;
-    while (op->flags & WICK_OP_RIGHT && n > from) {
-        size = wick_char_before(s, n);
+static void strip(wick_edit *e, const wick_tok_op *op) {
+    size_t size, n = e->n;
+    while (op->flags & WICK_OP_LEFT && e->at < n && wick_char_class(wick_char_at(e->in + e->at, &size)) & WICK_CH_SPACE)
+        wick_edit_skip(e, size);
+    while (op->flags & WICK_OP_RIGHT && n > e->at) {
+        size = wick_char_before(e->in, n);
         size_t unused;
-        if (!(wick_char_class(wick_char_at(s + n - size, &unused)) & WICK_CH_SPACE)) break;
+        if (!(wick_char_class(wick_char_at(e->in + n - size, &unused)) & WICK_CH_SPACE)) break;
         n -= size;
     }
-    wick_strbuf_add(out, s + from, n - from);
+    wick_edit_keep(e, n - e->at);
 }
 
-/* ---- replacing */
+/* ---- replacing: what comes instead belongs to the end of what was there */
+
+static void replace_text(wick_edit *e, wick_bytes what, wick_bytes with) {
+    while (what.size && e->at + what.size <= e->n) {
+        const char *s = e->in + e->at, *hit = memchr(s, what.data[0], e->n - e->at - what.size + 1);
+        if (!hit) break;
+        bool found = !memcmp(hit, what.data, what.size);
+        wick_edit_keep(e, (size_t)(hit - s) + !found);
+        if (!found) continue;
+        wick_edit_skip(e, what.size);
+        wick_edit_put(e, with.data, with.size, WICK_EDIT_AFTER);
+    }
+    wick_edit_keep(e, e->n - e->at);
+}
+
+static wick_status replace_regex(wick_edit *e, wick_regex *re, wick_bytes with, wick_error *err) {
+    size_t at = 0;
+    while (at <= e->n) {
+        size_t from, to;
+        WICK_TRY(wick_regex_find(re, e->in, e->n, at, &from, &to, err));
+        if (from == SIZE_MAX) break;
+        wick_edit_keep(e, from - e->at);
+        wick_edit_skip(e, to - from);
+        wick_edit_put(e, with.data, with.size, WICK_EDIT_AFTER);
+        at = to > from ? to : to < e->n ? to + wick_char_size(e->in[to]) : e->n + 1;
+    }
+    wick_edit_keep(e, e->n - e->at);
+    return WICK_OK;
+}
 
 void wick_replace_text(wick_bytes what, wick_bytes with, const char *s, size_t n, wick_strbuf *out) {
-    size_t i = 0;
-    while (what.size && i + what.size <= n) {
-        const char *hit = memchr(s + i, what.data[0], n - i - what.size + 1);
-        if (!hit) break;
-        size_t at = (size_t)(hit - s);
-        bool found = !memcmp(hit, what.data, what.size);
-        wick_strbuf_add(out, s + i, at - i + !found);
-        if (found) wick_strbuf_add(out, with.data, with.size);
-        i = at + (found ? what.size : 1);
-    }
-    wick_strbuf_add(out, s + i, n - i);
+    wick_edit e = {.in = s, .n = n, .out = out};
+    replace_text(&e, what, with);
 }
 
 wick_status wick_replace_regex(wick_regex *re, wick_bytes with, const char *s, size_t n, wick_strbuf *out, wick_error *err) {
-    size_t done = 0, at = 0;
-    while (at <= n) {
-        size_t from, to;
-        WICK_TRY(wick_regex_find(re, s, n, at, &from, &to, err));
-        if (from == SIZE_MAX) break;
-        wick_strbuf_add(out, s + done, from - done);
-        wick_strbuf_add(out, with.data, with.size);
-        done = to;
-        at = to > from ? to : to < n ? to + wick_char_size(s[to]) : n + 1;
-    }
-    wick_strbuf_add(out, s + done, n - done);
-    return WICK_OK;
+    wick_edit e = {.in = s, .n = n, .out = out};
+    return replace_regex(&e, re, with, err);
 }
 
 /* ---- Hugging Face's reading of a precompiled map: by grapheme clusters, and the shortest entry that fits */
 
-static void put_cluster(wick_bytes map, const char *s, size_t n, wick_strbuf *out) {
+static size_t count_chars(const char *s, size_t n) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i += wick_char_size(s[i])) count++;
+    return count;
+}
+
+/* Characters take the places of characters one by one; the last ones are added where there are more, and what is left is dropped. */
+static void put_mapped(wick_edit *e, size_t n, const char *to, size_t to_size) {
+    size_t end = e->at + n, places = count_chars(e->in + e->at, n);
+    for (size_t i = 0, size; i < to_size; i += size) {
+        size = wick_char_size(to[i]);
+        wick_edit_put(e, to + i, size, places ? WICK_EDIT_INSTEAD : WICK_EDIT_AFTER);
+        if (places) places--;
+    }
+    e->at = end;
+}
+
+static void put_cluster(wick_edit *e, wick_bytes map, size_t n) {
     const char *to;
-    size_t to_size;
-    if (n < 6 && wick_charsmap_shortest(map, s, n, &to, &to_size)) {
-        wick_strbuf_add(out, to, to_size);
+    size_t to_size, end = e->at + n;
+    if (n < 6 && wick_charsmap_shortest(map, e->in + e->at, n, &to, &to_size)) {
+        put_mapped(e, n, to, to_size);
         return;
     }
-    for (size_t i = 0, size; i < n; i += size) {
-        size = wick_char_size(s[i]);
-        bool mapped = wick_charsmap_shortest(map, s + i, size, &to, &to_size);
-        wick_strbuf_add(out, mapped ? to : s + i, mapped ? to_size : size);
+    while (e->at < end) {
+        size_t size = wick_char_size(e->in[e->at]);
+        if (wick_charsmap_shortest(map, e->in + e->at, size, &to, &to_size))
+            put_mapped(e, size, to, to_size);
+        else
+            wick_edit_keep(e, size);
     }
 }
 
-static void precompiled(wick_bytes map, const char *s, size_t n, wick_strbuf *out) {
+static void precompiled(wick_edit *e, wick_bytes map) {
     utf8proc_int32_t state = 0, last = 0;
-    size_t from = 0;
-    for (size_t i = 0, size; i < n; i += size) {
-        utf8proc_int32_t cp = (utf8proc_int32_t)wick_char_at(s + i, &size);
-        if (i && utf8proc_grapheme_break_stateful(last, cp, &state)) {
-            put_cluster(map, s + from, i - from, out);
-            from = i;
-        }
+    for (size_t i = 0, size; i < e->n; i += size) {
+        utf8proc_int32_t cp = (utf8proc_int32_t)wick_char_at(e->in + i, &size);
+        if (i && utf8proc_grapheme_break_stateful(last, cp, &state)) put_cluster(e, map, i - e->at);
         last = cp;
     }
-    put_cluster(map, s + from, n - from, out);
+    put_cluster(e, map, e->n - e->at);
 }
 
 /* ---- the list */
 
 static bool changes_nothing(const wick_tokenizer *t, const wick_tok_op *op, const char *s, size_t n) {
     switch (op->kind) {
-    case WICK_NORM_NFC: return composed_already(s, n);
+    case WICK_NORM_NFC:
     case WICK_NORM_NFD:
     case WICK_NORM_NFKC:
     case WICK_NORM_NFKD:
-    case WICK_NORM_STRIP_ACCENTS: return ascii(s, n);
+    case WICK_NORM_STRIP_ACCENTS: return wick_form_already(op->kind, s, n);
     case WICK_NORM_REPLACE: {
         wick_bytes what = wick_tok_op_a(t, op);
         return !(op->flags & WICK_OP_REGEX) && (!what.size || !memchr(s, what.data[0], n));
@@ -265,27 +240,27 @@ static bool changes_nothing(const wick_tokenizer *t, const wick_tok_op *op, cons
     }
 }
 
-static wick_status run_op(const wick_tokenizer *t, uint32_t i, const char *s, size_t n, wick_strbuf *out, wick_error *err) {
+static wick_status run_op(const wick_tokenizer *t, uint32_t i, wick_edit *e, wick_error *err) {
     const wick_tok_op *op = &t->ops[WICK_STAGE_NORMALIZE][i];
     wick_bytes a = wick_tok_op_a(t, op), b = wick_tok_op_b(t, op);
     switch (op->kind) {
-    case WICK_NORM_NFC: return compose(s, n, out, err);
+    case WICK_NORM_NFC:
     case WICK_NORM_NFD:
     case WICK_NORM_NFKC:
-    case WICK_NORM_NFKD: return unicode_form(s, n, form_options(op->kind), out, err);
-    case WICK_NORM_STRIP: strip(op, s, n, out); return WICK_OK;
-    case WICK_NORM_PRECOMPILED: precompiled(a, s, n, out); return WICK_OK;
+    case WICK_NORM_NFKD: return wick_form(e, op->kind, err);
+    case WICK_NORM_STRIP: strip(e, op); return WICK_OK;
+    case WICK_NORM_PRECOMPILED: precompiled(e, a); return WICK_OK;
     case WICK_NORM_REPLACE:
-        if (op->flags & WICK_OP_REGEX) return wick_replace_regex(t->regexes[WICK_STAGE_NORMALIZE][i], b, s, n, out, err);
-        wick_replace_text(a, b, s, n, out);
+        if (op->flags & WICK_OP_REGEX) return replace_regex(e, t->regexes[WICK_STAGE_NORMALIZE][i], b, err);
+        replace_text(e, a, b);
         return WICK_OK;
     case WICK_NORM_PREPEND:
-        wick_strbuf_add(out, a.data, a.size);
-        wick_strbuf_add(out, s, n);
+        wick_edit_put(e, a.data, a.size, WICK_EDIT_BEFORE);
+        wick_edit_keep(e, e->n);
         return WICK_OK;
-    case WICK_NORM_BERT: return bert(op, s, n, out, err);
-    case WICK_NORM_SENTENCEPIECE: return wick_normalize_sentencepiece(t, op, s, n, out, err);
-    default: by_chars(op->kind, s, n, out); return WICK_OK;
+    case WICK_NORM_BERT: return bert(e, op, err);
+    case WICK_NORM_SENTENCEPIECE: return wick_normalize_sentencepiece(t, op, e, err);
+    default: by_chars(e, op->kind); return WICK_OK;
     }
 }
 
@@ -304,22 +279,24 @@ static bool drops_first(const wick_tokenizer *t, const wick_tok_op *op, const ch
     }
 }
 
-wick_status wick_normalize(const wick_tokenizer *t, const char *s, size_t n, wick_strbuf buffers[2], wick_normalized *out,
-                           wick_error *err) {
+wick_status wick_normalize(const wick_tokenizer *t, const char *s, size_t n, const wick_span *from, wick_text buffers[2],
+                           wick_normalized *out, wick_error *err) {
     int which = 0;
     out->moved = false;
     for (uint32_t i = 0; i < t->n_op[WICK_STAGE_NORMALIZE] && n; i++) {
         if (changes_nothing(t, &t->ops[WICK_STAGE_NORMALIZE][i], s, n)) continue;
         out->moved = out->moved || drops_first(t, &t->ops[WICK_STAGE_NORMALIZE][i], s, n);
-        wick_strbuf *b = &buffers[which];
-        wick_strbuf_reset(b);
-        WICK_TRY(run_op(t, i, s, n, b, err));
-        if (b->failed) return wick_fail_nomem(err);
-        s = b->data ? b->data : "";
-        n = b->size;
+        wick_text *b = &buffers[which];
+        wick_edit e = wick_edit_init(s, n, from, b);
+        WICK_TRY(run_op(t, i, &e, err));
+        if (b->text.failed) return wick_fail_nomem(err);
+        s = b->text.data ? b->text.data : "";
+        n = b->text.size;
+        if (from) from = b->from.at;
         which = !which;
     }
     out->text = s;
     out->size = n;
+    out->from = from;
     return WICK_OK;
 }

@@ -171,28 +171,27 @@ static wick_status cut_known(cutter *c, size_t n, uint32_t splitter) {
 /* GPT-2's alphabet for a piece, when the vocabulary is kept in it. */
 static wick_status run_mapped(wick_encoder *e, uint32_t level, const char *s, size_t n) {
     if (e->t->config.flags & WICK_TOK_BYTE_DOMAIN) return wick_pre_run(e, level + 1, s, n, false);
-    wick_strbuf *b = &e->scratch->pre[level];
-    wick_strbuf_reset(b);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t cp = wick_alphabet_char((uint8_t)s[i]);
-        char two[2] = {(char)(0xc0 | cp >> 6), (char)(0x80 | (cp & 63))};
-        if (cp < 0x80)
-            wick_strbuf_putc(b, (char)cp);
-        else
-            wick_strbuf_add(b, two, 2);
-    }
-    return b->failed ? wick_fail_nomem(e->err) : wick_pre_run(e, level + 1, b->data, b->size, false);
+    wick_text *b = &e->scratch->pre[level];
+    wick_edit edit = wick_edit_init(s, n, wick_trail_find(e->trail, s), b);
+    for (size_t i = 0; i < n; i++)
+        wick_edit_put_char(&edit, wick_alphabet_char((uint8_t)s[i]),
+                           ((unsigned char)s[i] & 0xc0) == 0x80 ? WICK_EDIT_AFTER : WICK_EDIT_INSTEAD);
+    if (b->text.failed) return wick_fail_nomem(e->err);
+    wick_trail_layer(e->trail, WICK_LAYER_PRE + 2 * (int)level + 1, b->text.data, b->text.size, b->from.at);
+    return wick_pre_run(e, level + 1, b->text.data, b->text.size, false);
 }
 
 static wick_status pre_byte_level(wick_encoder *e, uint32_t level, const wick_tok_op *op, const char *s, size_t n) {
-    wick_strbuf prefixed = {0};
+    wick_text prefixed = {0};
     wick_status status = WICK_OK;
     if (op->flags & WICK_OP_PREFIX_SPACE && s[0] != ' ') {
-        wick_strbuf_putc(&prefixed, ' ');
-        wick_strbuf_add(&prefixed, s, n);
-        if (prefixed.failed) status = wick_fail_nomem(e->err);
-        s = prefixed.data;
-        n = prefixed.size;
+        wick_edit edit = wick_edit_init(s, n, wick_trail_find(e->trail, s), &prefixed);
+        wick_edit_put(&edit, " ", 1, WICK_EDIT_BEFORE);
+        wick_edit_keep(&edit, n);
+        if (prefixed.text.failed) status = wick_fail_nomem(e->err);
+        s = prefixed.text.data;
+        n = prefixed.text.size;
+        wick_trail_layer(e->trail, WICK_LAYER_PRE + 2 * (int)level, s, n, prefixed.from.at);
     }
     wick_splitter_fn *next = wick_splitter_get(WICK_SPLITTER_GPT2);
     for (size_t at = 0; status == WICK_OK && at < n;) {
@@ -200,28 +199,28 @@ static wick_status pre_byte_level(wick_encoder *e, uint32_t level, const wick_to
         status = run_mapped(e, level, s + at, end - at);
         at = end;
     }
-    wick_strbuf_release(&prefixed);
+    if (prefixed.text.data) wick_trail_layer(e->trail, WICK_LAYER_PRE + 2 * (int)level, NULL, 0, NULL);
+    wick_text_release(&prefixed);
     return status;
 }
 
 static wick_status pre_metaspace(wick_encoder *e, uint32_t level, const wick_tok_op *op, const char *s, size_t n, bool at_start) {
     wick_bytes with = wick_tok_op_a(e->t, op);
-    wick_strbuf *b = &e->scratch->pre[level];
-    wick_strbuf_reset(b);
+    wick_text *b = &e->scratch->pre[level];
+    wick_edit edit = wick_edit_init(s, n, wick_trail_find(e->trail, s), b);
     bool starts = (n >= with.size && !memcmp(s, with.data, with.size)) || s[0] == ' ';
     if (!starts && (op->value == WICK_PREPEND_ALWAYS || (op->value == WICK_PREPEND_FIRST && at_start)))
-        wick_strbuf_add(b, with.data, with.size);
-    for (size_t i = 0; i < n;) {
-        const char *space = memchr(s + i, ' ', n - i);
-        size_t end = space ? (size_t)(space - s) : n;
-        wick_strbuf_add(b, s + i, end - i);
-        if (space) wick_strbuf_add(b, with.data, with.size);
-        i = end + (space != NULL);
+        wick_edit_put(&edit, with.data, with.size, WICK_EDIT_BEFORE);
+    while (edit.at < n) {
+        const char *space = memchr(s + edit.at, ' ', n - edit.at);
+        wick_edit_keep(&edit, (space ? (size_t)(space - s) : n) - edit.at);
+        if (space) wick_edit_put(&edit, with.data, with.size, WICK_EDIT_INSTEAD);
     }
-    if (b->failed) return wick_fail_nomem(e->err);
-    if (!(op->flags & WICK_OP_SPLIT)) return wick_pre_run(e, level + 1, b->data, b->size, at_start);
-    cutter c = {.e = e, .level = level + 1, .s = b->data, .at_start = at_start, .behavior = WICK_SPLIT_NEXT};
-    return cut_text(&c, b->size, with, false);
+    if (b->text.failed) return wick_fail_nomem(e->err);
+    wick_trail_layer(e->trail, WICK_LAYER_PRE + 2 * (int)level, b->text.data, b->text.size, b->from.at);
+    if (!(op->flags & WICK_OP_SPLIT)) return wick_pre_run(e, level + 1, b->text.data, b->text.size, at_start);
+    cutter c = {.e = e, .level = level + 1, .s = b->text.data, .at_start = at_start, .behavior = WICK_SPLIT_NEXT};
+    return cut_text(&c, b->text.size, with, false);
 }
 
 static wick_status pre_bert(wick_encoder *e, uint32_t level, const char *s, size_t n) {

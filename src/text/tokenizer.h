@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "base/strbuf.h"
+#include "text/tok_edit.h"
 
 typedef enum wick_tok_model { WICK_TOK_BPE, WICK_TOK_UNIGRAM, WICK_TOK_WORDPIECE, WICK_TOK_WORDLEVEL, WICK_TOK_N_MODEL } wick_tok_model;
 
@@ -50,6 +51,8 @@ enum {
     WICK_TOK_SPACE_CUTS = 32,    /* text may be cut before each U+2581 that follows a character whose last byte is not in `joined` */
     WICK_TOK_DECODE_JOIN = 128,  /* no decoder in the file: tokens are joined with spaces */
     WICK_TOK_DECODE_APART = 256, /* byte domain: no character is made of bytes on both sides of a special token */
+    WICK_TOK_TRIM_OFFSETS = 512, /* offsets leave out the white space around a token */
+    WICK_TOK_KEEP_PREFIX = 1024, /* but not one space at the start of the text, which may be the prefix */
 };
 
 typedef enum wick_tok_op_kind {
@@ -224,6 +227,36 @@ int wick_alphabet_byte(uint32_t cp);
 /* Maps a whole piece to bytes (out has room for n); SIZE_MAX: a character is not in the alphabet. */
 size_t wick_alphabet_bytes(const char *s, size_t n, char *out);
 
+/* ---- where tokens come from (tok_trail.c) */
+
+/* The texts that a token may point into: the input, what the normalizers made of a segment, and two for each level of
+ * pre-tokenizers (with a prefix, rewritten). Each with the origins of its bytes. */
+enum { WICK_LAYER_INPUT, WICK_LAYER_NORMALIZED, WICK_LAYER_PRE, WICK_N_LAYER = WICK_LAYER_PRE + 2 * 64 };
+typedef struct wick_trail {
+    struct {
+        const char *text;
+        size_t size;
+        const wick_span *from;
+    } layers[WICK_N_LAYER];
+    const char *input; /* as the caller gave it */
+    size_t n_input;
+    wick_span *spans; /* of the tokens */
+    size_t n, cap;
+    size_t n_around; /* of them put in front by ADD_SPECIAL */
+} wick_trail;
+
+/* Makes a text known, NULL: forgets it. */
+static inline void wick_trail_layer(wick_trail *trail, int layer, const char *text, size_t size, const wick_span *from) {
+    if (!trail) return;
+    trail->layers[layer].text = text;
+    trail->layers[layer].size = size;
+    trail->layers[layer].from = from;
+}
+/* Origins of the bytes from s on, NULL if offsets are not wanted. */
+const wick_span *wick_trail_find(const wick_trail *trail, const char *s);
+/* Records the token that is about to be emitted; s NULL: it stands for nothing. */
+wick_status wick_trail_add(wick_trail *trail, const wick_tokenizer *t, int32_t id, const char *s, size_t n, bool added, wick_error *err);
+
 /* ---- encoding (tok_encode.c) */
 typedef struct wick_encoder {
     const wick_tokenizer *t;
@@ -234,9 +267,11 @@ typedef struct wick_encoder {
     const wick_span *input; /* sorted ranges of the text in which special tokens are only text */
     size_t n_input;
     wick_error *err;
+    wick_trail *trail; /* NULL: offsets are not wanted */
 } wick_encoder;
 
-wick_status wick_encoder_emit(wick_encoder *e, int32_t id);
+/* The next token, and the part of the current text (as pre-tokenizers and normalizers have left it) that it stands for. */
+wick_status wick_encoder_emit(wick_encoder *e, int32_t id, const char *s, size_t n);
 /* Runs a piece through pre-tokenizers from `level` on, then the model (tok_pre.c). at_start: the piece begins at offset 0 of the text. */
 wick_status wick_pre_run(wick_encoder *e, uint32_t level, const char *s, size_t n, bool at_start);
 /* The models: one piece to ids. */
@@ -248,9 +283,12 @@ wick_status wick_wordpiece_encode(wick_encoder *e, const char *s, size_t n);
 typedef struct wick_normalized {
     const char *text; /* the input itself if nothing changed, else memory in the two buffers */
     size_t size;
-    bool moved; /* what the input began with has been dropped: the text no longer begins at its offset 0 */
+    const wick_span *from; /* origins of its bytes, NULL if they were not wanted */
+    bool moved;            /* what the input began with has been dropped: the text no longer begins at its offset 0 */
 } wick_normalized;
-wick_status wick_normalize(const wick_tokenizer *t, const char *s, size_t n, wick_strbuf buffers[2], wick_normalized *out, wick_error *err);
+/* from: origins of s, or NULL. */
+wick_status wick_normalize(const wick_tokenizer *t, const char *s, size_t n, const wick_span *from, wick_text buffers[2],
+                           wick_normalized *out, wick_error *err);
 /* Literal and regular replacement, also for decoders. */
 void wick_replace_text(wick_bytes what, wick_bytes with, const char *s, size_t n, wick_strbuf *out);
 wick_status wick_replace_regex(wick_regex *re, wick_bytes with, const char *s, size_t n, wick_strbuf *out, wick_error *err);
@@ -260,13 +298,13 @@ wick_status wick_charsmap_check(wick_bytes map, wick_error *err);
 size_t wick_charsmap_prefix(wick_bytes map, const char *s, size_t n, const char **to, size_t *to_size);
 /* What the shortest prefix of s in the map becomes; false: no prefix is in it. */
 bool wick_charsmap_shortest(wick_bytes map, const char *s, size_t n, const char **to, size_t *to_size);
-wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok_op *op, const char *s, size_t n, wick_strbuf *out,
-                                         wick_error *err);
+wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok_op *op, wick_edit *e, wick_error *err);
 
 /* ---- added tokens (tok_added.c) */
 typedef struct wick_added_match {
     size_t from, to; /* strips included */
     int32_t id;      /* -1: no more; from = to = n */
+    size_t start;    /* where it begins as offsets have it: before `from` if the token before has stripped what it begins with */
 } wick_added_match;
 typedef struct wick_added_scan {
     const wick_tokenizer *t;
@@ -283,10 +321,11 @@ int32_t wick_added_longest(const wick_tokenizer *t, int list, const char *s, siz
 
 /* ---- memory kept between calls (tok_encode.c) */
 struct wick_tok_scratch {
-    wick_strbuf norm[2], fixed;
-    wick_strbuf pre[64]; /* by level: texts that a pre-tokenizer has changed */
-    uint32_t *u32[4];    /* BPE: ids, ranks, links; UNIGRAM: best ways */
-    size_t u32_cap[4];
+    wick_text norm[2];
+    wick_strbuf fixed;
+    wick_text pre[64]; /* by level: texts that a pre-tokenizer has changed */
+    uint32_t *u32[5];  /* BPE: ids, ranks, links, lengths; UNIGRAM: best ways */
+    size_t u32_cap[5];
     double *f64;
     size_t f64_cap;
     uint64_t *heap;

@@ -68,11 +68,11 @@ static void offer_from(lattice *l, const char *s, size_t at, size_t n) {
 static wick_status emit_unknown(wick_encoder *e, const char *s, size_t n) {
     const wick_tokenizer *t = e->t;
     int32_t id = t->config.flags & WICK_TOK_SENTENCEPIECE ? -1 : wick_tok_find(t, s, n);
-    if (id >= 0) return wick_encoder_emit(e, id);
+    if (id >= 0) return wick_encoder_emit(e, id, s, n);
     bool all = t->config.flags & WICK_TOK_BYTE_FALLBACK;
     for (size_t i = 0; all && i < n; i++) all = t->byte_id[(uint8_t)s[i]] >= 0;
-    for (size_t i = 0; all && i < n; i++) WICK_TRY(wick_encoder_emit(e, t->byte_id[(uint8_t)s[i]]));
-    return all ? WICK_OK : wick_encoder_emit(e, (int32_t)t->config.unk_id);
+    for (size_t i = 0; all && i < n; i++) WICK_TRY(wick_encoder_emit(e, t->byte_id[(uint8_t)s[i]], s, n));
+    return all ? WICK_OK : wick_encoder_emit(e, (int32_t)t->config.unk_id, s, n);
 }
 
 wick_status wick_unigram_encode(wick_encoder *e, const char *s, size_t n) {
@@ -105,7 +105,7 @@ wick_status wick_unigram_encode(wick_encoder *e, const char *s, size_t n) {
         if (unknown)
             WICK_TRY(emit_unknown(e, s + from, end - from));
         else
-            WICK_TRY(wick_encoder_emit(e, (int32_t)l.id[end]));
+            WICK_TRY(wick_encoder_emit(e, (int32_t)l.id[end], s + from, end - from));
         from = end;
     }
     return WICK_OK;

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-static wick_status unknown(wick_encoder *e) {
+static wick_status unknown(wick_encoder *e, const char *s, size_t n) {
     if (e->t->config.unk_id == UINT32_MAX)
         return wick_fail(e->err, WICK_EFORMAT, "the text has an unknown word, and the tokenizer has no token for that");
-    return wick_encoder_emit(e, (int32_t)e->t->config.unk_id);
+    return wick_encoder_emit(e, (int32_t)e->t->config.unk_id, s, n);
 }
 
 /* The longest piece at s + at; 0 bytes: none. */
@@ -33,21 +33,22 @@ wick_status wick_wordpiece_encode(wick_encoder *e, const char *s, size_t n) {
     const wick_tokenizer *t = e->t;
     if (t->config.model == WICK_TOK_WORDLEVEL) {
         int32_t id = wick_tok_find(t, s, n);
-        return id >= 0 ? wick_encoder_emit(e, id) : unknown(e);
+        return id >= 0 ? wick_encoder_emit(e, id, s, n) : unknown(e, s, n);
     }
     size_t chars = 0;
     for (size_t i = 0; i < n; i += wick_char_size(s[i])) chars++;
-    if (chars > t->config.max_chars) return unknown(e);
+    if (chars > t->config.max_chars) return unknown(e, s, n);
     size_t before = e->n;
     for (size_t at = 0; at < n;) {
         int32_t id;
         size_t size = longest(e, s, at, n, &id);
         if (e->scratch->fixed.failed) return wick_fail_nomem(e->err);
         if (!size) {
+            if (e->trail) e->trail->n -= e->n - before;
             e->n = before;
-            return unknown(e);
+            return unknown(e, s, n);
         }
-        WICK_TRY(wick_encoder_emit(e, id));
+        WICK_TRY(wick_encoder_emit(e, id, s + at, size));
         at += size;
     }
     return WICK_OK;

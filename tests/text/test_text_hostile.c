@@ -198,6 +198,15 @@ static void test_invalid_utf8(void **state) {
     assert_memory_equal(a, b, n * sizeof *a);
     wick_tokens_free(a);
     wick_tokens_free(b);
+    wick_span *spans; /* of the bytes as they are */
+    assert_ok(wick_tokenizer_encode_spans(t, "x\xff\xe2\x82y", 5, 0, &a, &spans, &n, err));
+    assert_int_equal(n, m);
+    assert_int_equal(spans[1].from, 1);
+    assert_int_equal(spans[1].to, 2);
+    assert_int_equal(spans[n - 1].from, 4);
+    assert_int_equal(spans[n - 1].to, 5);
+    wick_tokens_free(a);
+    wick_spans_free(spans);
     wick_tokenizer_free(t);
 }
 
@@ -221,7 +230,7 @@ static void test_allocation_failure(void **state) {
                 assert_int_equal(status, WICK_ENOMEM);
             assert_int_equal(wick_mem_stats_get().n_live, live);
         }
-        for (uint64_t i = 1; i < 40; i++) {
+        for (uint64_t i = 1; i < 120; i++) {
             int32_t *ids = NULL;
             size_t n = 0, size;
             char *back = NULL;
@@ -229,6 +238,11 @@ static void test_allocation_failure(void **state) {
             wick_mem_fail_at(i);
             wick_status status = wick_tokenizer_encode(t, text, sizeof text - 1, 3, &ids, &n, NULL);
             if (status == WICK_OK) status = wick_tokenizer_decode(t, ids, n, false, &back, &size, NULL);
+            wick_tokens_free(ids);
+            ids = NULL;
+            wick_span *spans = NULL;
+            if (status == WICK_OK) status = wick_tokenizer_encode_spans(t, text, sizeof text - 1, 3, &ids, &spans, &n, NULL);
+            wick_spans_free(spans);
             wick_mem_fail_at(0);
             assert_true(status == WICK_OK || status == WICK_ENOMEM);
             wick_tokens_free(ids);

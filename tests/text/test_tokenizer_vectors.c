@@ -1,4 +1,4 @@
-/* Tokenizers against the reference vectors: ids, both decodings, the streaming decoder, and the compiled form.
+/* Tokenizers against the reference vectors: ids, offsets, both decodings, the streaming decoder, and the compiled form.
  *
  * tests/data/text holds a part of the set; WICK_VECTORS_DIR names a folder with all of it (tokenizer/trained, tokenizer/cases), and
  * WICK_TOKENIZERS_DIR one with real tokenizers (NAME.json, NAME.model, NAME.gguf ...), which are not ours to keep. */
@@ -22,7 +22,7 @@ static const char *find_tokenizer(const char *root, const char *name) {
 }
 
 typedef struct outcome {
-    int n, bad_ids, bad_text, bad_stream;
+    int n, bad_ids, bad_text, bad_stream, bad_offsets;
 } outcome;
 
 static bool same_ids(const json_t *want, const int32_t *ids, size_t n) {
@@ -75,6 +75,34 @@ static void show_ids(const int32_t *ids, size_t n) {
     printf("\n");
 }
 
+/* Offsets of the reference count characters. */
+static bool same_offsets(const json_t *want, const char *text, const wick_span *spans, size_t n) {
+    if (json_array_size(want) != n) return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *pair = json_array_get(want, i);
+        size_t ends[2] = {spans[i].from, spans[i].to};
+        for (size_t k = 0; k < 2; k++) {
+            json_int_t characters = 0;
+            for (size_t at = 0; at < ends[k]; at++) characters += ((unsigned char)text[at] & 0xc0) != 0x80;
+            if (json_integer_value(json_array_get(pair, k)) != characters) return false;
+        }
+    }
+    return true;
+}
+
+static void check_offsets(const wick_tokenizer *t, const json_t *line, unsigned flags, outcome *o) {
+    const json_t *want = json_object_get(line, "offsets"), *text = json_object_get(line, "text");
+    int32_t *ids;
+    wick_span *spans;
+    size_t n;
+    if (!want) return;
+    assert_ok(wick_tokenizer_encode_spans(t, json_string_value(text), json_string_length(text), flags, &ids, &spans, &n, err));
+    if (!same_ids(json_object_get(line, "ids"), ids, n) || !same_offsets(want, json_string_value(text), spans, n))
+        o->bad_offsets++, show("offsets", line);
+    wick_tokens_free(ids);
+    wick_spans_free(spans);
+}
+
 static void check_case(const wick_tokenizer *t, const json_t *line, outcome *o) {
     const json_t *text = json_object_get(line, "text"), *want = json_object_get(line, "ids");
     int32_t *ids;
@@ -86,6 +114,7 @@ static void check_case(const wick_tokenizer *t, const json_t *line, outcome *o) 
         assert_ok(wick_tokenizer_encode(t, json_string_value(text), json_string_length(text), flags, &ids, &n, err));
         if (!same_ids(want, ids, n)) o->bad_ids++, show("ids", line), show_ids(ids, n);
         wick_tokens_free(ids);
+        check_offsets(t, line, flags, o);
     }
     n = json_array_size(want);
     ids = malloc((n + 1) * sizeof *ids);
@@ -147,10 +176,11 @@ static void run_tokenizer(run_state *r, const char *tok, const char *file, char 
     }
     wick_tokenizer *second = recompiled(t, &copy);
     outcome o = check_lines(second, cases);
-    printf("%-24s %4d cases, wrong: ids %d, text %d, stream %d\n", tok, o.n, o.bad_ids, o.bad_text, o.bad_stream);
+    printf("%-24s %4d cases, wrong: ids %d, text %d, stream %d, offsets %d\n", tok, o.n, o.bad_ids, o.bad_text, o.bad_stream,
+           o.bad_offsets);
     r->n_file++;
     r->n_case += o.n;
-    r->n_bad += o.bad_ids + o.bad_text + o.bad_stream;
+    r->n_bad += o.bad_ids + o.bad_text + o.bad_stream + o.bad_offsets;
     wick_tokenizer_free(second);
     wick_tokenizer_free(t);
     free(copy);
