@@ -48,15 +48,16 @@ static wick_status encode_text(const wick_tokenizer *t, const char *text, size_t
     return WICK_OK;
 }
 
-/* Characters of valid UTF-8 that begin before each byte, so that a range of bytes becomes one of characters. */
+/* Ranges of bytes of valid UTF-8 as ranges of characters. NULL: no memory. */
 static json_t *in_characters(const char *text, size_t size, const wick_span *spans, size_t n) {
-    size_t *before = malloc((size + 1) * sizeof *before), count = 0;
-    json_t *list = json_array();
-    for (size_t i = 0; before && i <= size; i++) {
+    size_t *before = malloc((size + 1) * sizeof *before), count = 0; /* characters that begin before each byte */
+    if (!before) return NULL;
+    for (size_t i = 0; i <= size; i++) {
         before[i] = count;
         count += i < size && ((unsigned char)text[i] & 0xc0) != 0x80;
     }
-    for (size_t i = 0; before && i < n; i++)
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
         json_array_append_new(list, json_pack("[I,I]", (json_int_t)before[spans[i].from], (json_int_t)before[spans[i].to]));
     free(before);
     return list;
@@ -70,10 +71,10 @@ static wick_status encode_with_offsets(const wick_tokenizer *t, const json_t *te
     json_object_set_new(a, "ids", list);
     WICK_TRY(wick_tokenizer_encode_spans(t, json_string_value(text), size, flags, &ids, &spans, &n, err));
     for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
-    json_object_set_new(a, "offsets", in_characters(json_string_value(text), size, spans, n));
+    json_t *offsets = in_characters(json_string_value(text), size, spans, n);
     wick_tokens_free(ids);
     wick_spans_free(spans);
-    return WICK_OK;
+    return json_object_set_new(a, "offsets", offsets) == 0 ? WICK_OK : wick_fail_nomem(err);
 }
 
 static wick_status answer(void *user, const json_t *q, json_t *a, wick_error *err) {

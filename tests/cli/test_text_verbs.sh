@@ -10,6 +10,8 @@ got=$(printf '%s\n' '{"text":"a@b.co"}' '{"ids":[4000,64,31,65,13,2533],"skip_sp
     "$wick" tokenize --tokenizer "$data/tokenizer/trained/bl_p3.json" --jsonl)
 [ "$got" = "$want" ] || { echo "tokenize: $got"; exit 1; }
 [ "$(printf 'nonsense\n' | "$wick" tokenize -t "$data/tokenizer/trained/bl_p3.json" --jsonl | grep -c '^{"error":')" = 1 ]
+got=$(printf '{"text":"\303\251 a@b.co","offsets":true,"add_special":false}\n' | "$wick" tokenize -t "$data/tokenizer/trained/bl_p3.json" --jsonl)
+printf '%s\n' "$got" | grep -qF '"offsets":[[0,1],[1,3],' || { echo "offsets: $got"; exit 1; } # characters, not bytes
 [ "$("$wick" tokenize -t "$data/tokenizer/trained/bl_p3.json" a@b.co)" = "4000 64 31 65 13 2533" ]
 got=$(printf '%s\n' '{"messages":[{"role":"user","content":"hi"}],"kwargs":{"add_generation_prompt":true}}' '{"messages":5}' |
     "$wick" template --template "$data/template/templates/HuggingFaceTB-SmolLM2-135M-Instruct.jinja" --jsonl)
