@@ -124,6 +124,8 @@ typedef struct wick_describe_options {
     bool show_instructions; /* every instruction and delegate node */
     const char *const *data_paths;
     size_t n_data_paths;
+    bool no_speed; /* do not measure how fast memory is: nothing of the text depends on the machine */
+    int threads;   /* that would run the program; 0: what the machine gives */
 } wick_describe_options;
 
 wick_describe_options wick_describe_options_default(void);

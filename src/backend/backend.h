@@ -46,6 +46,8 @@ typedef struct wick_backend {
                             wick_error *err);
     void (*plan_free)(wick_backend_plan *plan);
     uint64_t (*plan_size)(const wick_backend_plan *plan);
+    /* Bytes that the matrices of g take in a plan: what a decoded token reads. g is one that the backend does not refuse. */
+    uint64_t (*weights_size)(const wick_graph *g);
     wick_status (*state_new)(const wick_backend_plan *plan, const wick_state_options *options, wick_pool *pool, wick_backend_state **out,
                              wick_error *err);
     void (*state_free)(wick_backend_state *state);

@@ -15,6 +15,8 @@ int wick_os_cpu_count(void);
 
 /* Monotonic seconds. */
 double wick_os_seconds(void);
+/* Processor seconds of the calling thread. */
+double wick_os_thread_seconds(void);
 /* Seconds of wall-clock time since 1970. */
 int64_t wick_os_unix_time(void);
 

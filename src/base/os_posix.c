@@ -75,6 +75,12 @@ double wick_os_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double wick_os_thread_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int64_t wick_os_unix_time(void) { return (int64_t)time(NULL); }
 
 uint64_t wick_os_peak_rss(void) {

@@ -6,30 +6,8 @@
 
 /* ---------------------------------------------------------------- delegates */
 
-/* Backends of other devices, and what to tell whoever brings their programs. */
-static const struct {
-    const char *id, *device;
-} foreign[] = {
-    {"QnnBackend", "Qualcomm NPUs"},
-    {"CoreMLBackend", "Apple devices through Core ML"},
-    {"MPSBackend", "Apple GPUs"},
-    {"VulkanBackend", "GPUs through Vulkan"},
-    {"NeuropilotBackend", "MediaTek NPUs"},
-    {"EthosUBackend", "Arm Ethos-U NPUs"},
-    {"VgfBackend", "Arm GPUs through VGF"},
-    {"EnnBackend", "Samsung NPUs"},
-    {"OpenvinoBackend", "Intel devices through OpenVINO"},
-    {"CudaBackend", "NVIDIA GPUs"},
-    {"MetalBackend", "Apple GPUs"},
-    {"MLXBackend", "Apple GPUs through MLX"},
-    {"NXPBackend", "NXP NPUs"},
-    {"CadenceBackend", "Cadence DSPs"},
-};
-
 static wick_status refuse(const wick_program *p, const wick_pte_method *m, const char *id, wick_error *err) {
-    const char *device = NULL;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (strcmp(id, foreign[i].id) == 0) device = foreign[i].device;
+    const char *device = wick_backend_device(id);
     return wick_fail(
         err, WICK_EUNSUPPORTED,
         "%s: method \"%s\" needs the backend %.60s (%s): export the model again with `wick export`, or for the XNNPACK backend", p->path,
@@ -169,7 +147,8 @@ static wick_status check_external(const wick_program *p, const wick_pte_method *
     if (!external_bytes(p, t, &bytes)) {
         if (!e && allow_missing) return WICK_OK;
         return wick_fail(err, e ? WICK_EMISMATCH : WICK_ENOTFOUND, "%s: method \"%s\": tensor \"%.100s\" %s", p->path, m->name, t->name,
-                         e ? "is smaller in the data file than in the program" : "is in a data file (.ptd) that was not given");
+                         e ? "is smaller in the data file than in the program"
+                           : "is in a data file (.ptd) that was not given (--data_paths)");
     }
     bool same =
         !e || !e->has_layout ||

@@ -55,6 +55,10 @@ wick_status wick_program_open_memory(wick_bytes file, const char *name, const wi
                                      wick_error *err);
 void wick_program_close(wick_program *p);
 
+/* Which machines a delegate's backend, or the library of an operator ("aten::add"), is made for; NULL: nobody knows. devices.c */
+const char *wick_backend_device(const char *id);
+const char *wick_operator_device(const char *name);
+
 /* The part of opening that reads weights: scales of a method's delegates are positive normal numbers (base/scales.h). */
 wick_status wick_program_check_scales(const wick_program *p, const wick_program_method *m, wick_error *err);
 

@@ -35,9 +35,9 @@ static wick_status find_ops(check *c) {
         if (strncmp(o->name, "torchao::", 9) == 0)
             return wick_fail(
                 c->err, WICK_EUNSUPPORTED,
-                "%s: method \"%s\" calls %.100s%s%.40s, whose weights are packed for the torchao library on ARM: export the model again "
-                "with the quantization 8da4w",
-                c->name, m->name, o->name, dot, o->overload);
+                "%s: method \"%s\" calls %.100s%s%.40s (made for %s): export the model again with `wick export`, or with the quantization "
+                "8da4w",
+                c->name, m->name, o->name, dot, o->overload, wick_operator_device(o->name));
         return wick_fail(c->err, WICK_EUNSUPPORTED, "%s: method \"%s\" calls the operator %.100s%s%.40s, which Wick does not have", c->name,
                          m->name, o->name, dot, o->overload);
     }

@@ -1,6 +1,8 @@
 #include "run/summary.h"
 
+#include "backend/backend.h"
 #include "base/mem.h"
+#include "vm/vm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,36 +44,30 @@ static const char *keep_name(wick_summary *s, const char *name) {
     return s->names[s->n_name++] = copy;
 }
 
-static wick_status odd(wick_summary *s, wick_error *err, const char *format, ...) WICK_PRINTF(3, 4);
-static wick_status odd(wick_summary *s, wick_error *err, const char *format, ...) {
-    wick_strbuf text = {0};
-    char line[400];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    wick_strbuf_puts(&text, line);
-    char *sentence = wick_strbuf_take(&text, NULL);
-    if (!sentence || !WICK_GROW(s->odd, s->n_odd, s->odd_cap)) {
-        wick_free(sentence);
-        return wick_fail_nomem(err);
-    }
-    s->odd[s->n_odd++] = sentence;
-    return WICK_OK;
-}
-
 /* ---------------------------------------------------------------- methods */
+
+/* "aten::" of "aten::add"; torchao's are told apart by their device, so they stay whole. */
+static const char *keep_library(wick_summary *s, const char *name) {
+    const char *colon = strstr(name, "::");
+    char library[64];
+    if (!colon || colon - name > 40 || strncmp(name, "torchao::", 9) == 0) return keep_name(s, name);
+    snprintf(library, sizeof library, "%.*s", (int)(colon - name) + 2, name);
+    return keep_name(s, library);
+}
 
 static const char *backend_of(const wick_program_method *m, const wick_pte_instr *in) { return m->pte->delegates[in->index].id; }
 
-static wick_status count_instructions(wick_method_summary *m, wick_error *err) {
+static wick_status count_instructions(wick_summary *s, wick_method_summary *m, wick_error *err) {
     const wick_program_method *method = m->method;
     for (uint32_t i = 0; i < method->pte->n_instr; i++) {
         const wick_pte_instr *in = &method->pte->instrs[i];
         bool ok = true;
         if (in->kind == WICK_IK_KERNEL) {
             wick_instr_op op = method->ops[in->index];
-            ok = count(&m->kernels, op == WICK_I_UNKNOWN ? method->pte->operators[in->index].name : wick_instr_op_name(op), 0);
+            const char *name = method->pte->operators[in->index].name, *library = keep_library(s, name);
+            bool prim = strncmp(name, "executorch_prim::", 17) == 0; /* every runtime has these */
+            ok = library && count(&m->kernels, op == WICK_I_UNKNOWN ? name : wick_instr_op_name(op), 0) &&
+                 (prim || count(&m->libraries, library, 0));
         } else if (in->kind == WICK_IK_DELEGATE) {
             const wick_xnn *x = &method->delegates[in->index];
             ok = count(&m->delegates, backend_of(method, in), 0);
@@ -82,6 +78,7 @@ static wick_status count_instructions(wick_method_summary *m, wick_error *err) {
     sort(&m->kernels);
     sort(&m->nodes);
     sort(&m->delegates);
+    sort(&m->libraries);
     for (uint32_t i = 1; i < method->pte->n_arena; i++) m->arena_size += (uint64_t)method->pte->arena_sizes[i];
     return WICK_OK;
 }
@@ -89,7 +86,7 @@ static wick_status count_instructions(wick_method_summary *m, wick_error *err) {
 static wick_status add_method(wick_summary *s, const wick_program_method *method, wick_error *err) {
     wick_method_summary *m = &s->methods[s->n_method++];
     m->method = method;
-    WICK_TRY(count_instructions(m, err));
+    WICK_TRY(count_instructions(s, m, err));
     wick_status status = wick_raise(s->program, method, &m->graph, &m->why_not);
     m->raised = status == WICK_OK;
     return status == WICK_ENOMEM ? wick_fail_nomem(err) : WICK_OK;
@@ -118,14 +115,6 @@ static uint64_t elements(const wick_value *v) {
     return n;
 }
 
-/* Bytes of a linear's panels (kernels/kernels.h): 16 columns, 4.5 bits per weight for int4, a sum per column. */
-static uint64_t packed_size(const wick_value *w) {
-    uint64_t n = (uint64_t)(w->dims[0].c + 15) / 16 * 16, k = (uint64_t)w->dims[1].c;
-    if (w->scheme.kind == WICK_SCHEME_PLAIN) return n * k * wick_dtype_size(w->dtype);
-    uint64_t blocks = (k + 63) / 64;
-    return w->scheme.bits == 4 ? n / 16 * blocks * 576 + 4 * n : n * blocks * 64 + 8 * n;
-}
-
 static wick_status add_layer(wick_summary *s, const char *kind, const wick_value *v, bool act_quant, wick_error *err) {
     char label[32], name[96];
     wick_scheme_label(v, label);
@@ -135,26 +124,38 @@ static wick_status add_layer(wick_summary *s, const char *kind, const wick_value
 }
 
 static wick_status weigh(wick_summary *s, const wick_graph *g, wick_error *err) {
+    for (size_t i = 0; i < g->n_node; i++) {
+        const wick_node *n = &g->nodes[i];
+        if (n->dead || n->n_in < 2 || wick_node_inputs(n)[1] < 0) continue;
+        const wick_value *second = &g->values[wick_node_inputs(n)[1]];
+        if (n->op == WICK_OP_linear)
+            WICK_TRY(add_layer(s, "linear", second, n->attrs.linear.act_quant != WICK_ACTQ_NONE, err));
+        else if (n->op == WICK_OP_embedding)
+            WICK_TRY(add_layer(s, "embedding", second, false, err));
+    }
+    return WICK_OK;
+}
+
+static void estimate(wick_summary *s, const wick_graph *g) {
     uint64_t widest = 0;
     for (size_t i = 0; i < g->n_node; i++) {
         const wick_node *n = &g->nodes[i];
         if (n->dead) continue;
-        const wick_value *out = &g->values[n->out],
-                         *second = n->n_in > 1 && wick_node_inputs(n)[1] >= 0 ? &g->values[wick_node_inputs(n)[1]] : NULL;
-        if (out->rank && (uint64_t)wick_value_width(out) > widest && n->op != WICK_OP_embedding) widest = (uint64_t)wick_value_width(out);
-        if (n->op == WICK_OP_linear && second) {
-            WICK_TRY(add_layer(s, "linear", second, n->attrs.linear.act_quant != WICK_ACTQ_NONE, err));
-            s->memory.packed += packed_size(second);
-        } else if (n->op == WICK_OP_embedding && second) {
-            WICK_TRY(add_layer(s, "embedding", second, false, err));
-            s->memory.mapped += stored_size(second);
-        } else if (n->op == WICK_OP_attention) {
-            for (int k = 3; k < 5; k++) s->memory.kv_f16 += 2 * elements(&g->values[wick_node_inputs(n)[k]]);
+        const wick_value *out = &g->values[n->out];
+        if (out->rank && n->out != g->logits && (uint64_t)wick_value_width(out) > widest) widest = (uint64_t)wick_value_width(out);
+        if (n->op == WICK_OP_embedding && n->n_in > 1) s->memory.mapped += stored_size(&g->values[wick_node_inputs(n)[1]]);
+        if (n->op != WICK_OP_attention) continue;
+        int64_t window = n->attrs.attention.window + n->attrs.attention.n_sink;
+        for (int k = 3; k < 5; k++) {
+            const wick_value *cache = &g->values[wick_node_inputs(n)[k]];
+            uint64_t size = 2 * elements(cache), rows = (uint64_t)cache->dims[0].c;
+            s->memory.kv_f16 += size;
+            s->speed.cache += n->attrs.attention.window && (uint64_t)window < rows ? size / rows * (uint64_t)window : size;
         }
     }
     int64_t rows = g->max_seq_len < 512 ? g->max_seq_len : 512;
     s->memory.activations = 4 * (uint64_t)rows * widest * 4 + 4 * (uint64_t)g->n_vocab;
-    return WICK_OK;
+    s->memory.packed = s->speed.weights = wick_backend_cpu.weights_size(g);
 }
 
 /* ---------------------------------------------------------------- the file */
@@ -173,63 +174,38 @@ static void weigh_file(wick_summary *s) {
     }
 }
 
-static int64_t metadata_int(const wick_pte *p, const char *name, int64_t fallback) {
-    const wick_pte_value *v[1];
-    return wick_pte_metadata(p, name, v, 1) == 1 && v[0]->kind == WICK_EV_INT ? v[0]->i : fallback;
-}
-
-/* What deserves a remark: things that stock exports do and that cost their owner something. */
-static wick_status remark(wick_summary *s, const wick_method_summary *m, wick_error *err) {
-    const wick_pte_method *p = m->method->pte;
-    int64_t max_seq = metadata_int(&s->program->pte, "get_max_seq_len", 0);
-    if (p->n_input && p->values[p->inputs[0]].kind == WICK_EV_TENSOR) {
-        const wick_pte_tensor *tokens = p->values[p->inputs[0]].tensor;
-        int64_t bound = tokens->rank == 2 ? tokens->dims[1] : 0;
-        if (max_seq && tokens->dynamism == WICK_DYNAMIC_BOUND && bound < max_seq)
-            WICK_TRY(odd(s, err,
-                         "%s: get_max_seq_len says %lld, but one call takes at most %lld tokens: the stock runner fails on prompts of %lld",
-                         p->name, (long long)max_seq, (long long)bound, (long long)max_seq));
-        if (tokens->dynamism == WICK_STATIC && bound == 1)
-            WICK_TRY(odd(s, err, "%s: exported with static shapes: the prompt is evaluated one token per call", p->name));
-    }
-    int64_t converts = 0, linears = 0;
-    for (size_t i = 0; i < m->nodes.n; i++) {
-        if (strcmp(m->nodes.rows[i].name, "Convert") == 0) converts = m->nodes.rows[i].n;
-        if (strcmp(m->nodes.rows[i].name, "FullyConnected") == 0) linears = m->nodes.rows[i].n;
-    }
-    if (converts && m->raised && m->graph.n_left == 0) {
-        int64_t needed = 0;
-        for (size_t i = 0; i < m->graph.graph->n_node; i++) {
-            const wick_node *n = &m->graph.graph->nodes[i];
-            needed += !n->dead && n->op == WICK_OP_linear && n->attrs.linear.act_quant != WICK_ACTQ_NONE;
-        }
-        if (converts > needed)
-            WICK_TRY(odd(s, err, "%s: quantizes activations %lld times where %lld would do (the same rows for q, k and v, for gate and up)",
-                         p->name, (long long)converts, (long long)needed));
-        if (linears > converts)
-            WICK_TRY(odd(s, err, "%s: some linear layers stayed float: their width is no multiple of the group, or the scheme skipped them",
-                         p->name));
+/* What is not raised runs in the interpreter, unless that lacks an operator. */
+static wick_status find_refusals(wick_summary *s, const wick_error *refused, wick_error *err) {
+    for (size_t i = 0; i < s->n_method; i++) {
+        wick_method_summary *m = &s->methods[i];
+        wick_vm *vm = NULL;
+        m->refused = *refused;
+        if (refused->code != WICK_OK || (m->raised && !m->graph.n_left)) continue;
+        if (wick_vm_new(s->program, m->method, &vm, &m->refused) == WICK_ENOMEM) return wick_fail_nomem(err);
+        wick_vm_free(vm);
     }
     return WICK_OK;
 }
 
-wick_status wick_summary_make(const wick_program *program, wick_summary *out, wick_error *err) {
+static wick_status fill(wick_summary *s, const wick_summary_options *o, wick_error *err) {
+    const wick_program *p = s->program;
+    for (uint32_t i = 0; i < p->pte.n_method; i++)
+        if (!p->methods[i].is_metadata) WICK_TRY(add_method(s, &p->methods[i], err));
+    WICK_TRY(find_refusals(s, &o->refused, err));
+    const wick_method_summary *m = s->methods;
+    if (s->n_method && m->raised) WICK_TRY(weigh(s, m->graph.graph, err));
+    s->estimated = s->n_method && m->raised && m->refused.code == WICK_OK && !wick_backend_cpu.refuses(m->graph.graph);
+    if (s->estimated) estimate(s, m->graph.graph);
+    if (s->estimated && o->measure) WICK_TRY(wick_memory_rate_measure(s->speed.weights, o->threads, &s->speed.memory, err));
+    sort(&s->layers);
+    return wick_summary_remark(s, err);
+}
+
+wick_status wick_summary_make(const wick_program *program, const wick_summary_options *options, wick_summary *out, wick_error *err) {
     *out = (wick_summary){.program = program};
     weigh_file(out);
-    wick_status status = WICK_OK;
     out->methods = WICK_NEW_ARRAY(wick_method_summary, program->pte.n_method + 1);
-    if (!out->methods) {
-        status = wick_fail_nomem(err);
-        goto out;
-    }
-    for (uint32_t i = 0; i < program->pte.n_method; i++)
-        if (!program->methods[i].is_metadata) WICK_CHECK_GOTO(add_method(out, &program->methods[i], err));
-    for (size_t i = 0; i < out->n_method; i++) {
-        if (i == 0 && out->methods[i].raised) WICK_CHECK_GOTO(weigh(out, out->methods[i].graph.graph, err));
-        WICK_CHECK_GOTO(remark(out, &out->methods[i], err));
-    }
-    sort(&out->layers);
-out:
+    wick_status status = out->methods ? fill(out, options, err) : wick_fail_nomem(err);
     if (status != WICK_OK) wick_summary_release(out);
     return status;
 }
@@ -240,6 +216,7 @@ void wick_summary_release(wick_summary *s) {
         wick_free(m->kernels.rows);
         wick_free(m->nodes.rows);
         wick_free(m->delegates.rows);
+        wick_free(m->libraries.rows);
         if (m->raised) wick_raised_release(&m->graph);
     }
     for (size_t i = 0; i < s->n_odd; i++) wick_free(s->odd[i]);

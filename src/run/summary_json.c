@@ -69,6 +69,21 @@ static void put_plan(wick_json *j, const wick_method_summary *m) {
     wick_strbuf_release(&graph);
 }
 
+static void put_needs(wick_json *j, const char *kind, const wick_tally *t, const char *(*device_of)(const char *name)) {
+    for (size_t i = 0; i < t->n; i++) {
+        const char *device = device_of(t->rows[i].name);
+        wick_json_open(j, '{');
+        put_text(j, kind, t->rows[i].name);
+        put_int(j, "calls", t->rows[i].n);
+        wick_json_key(j, "device");
+        if (device)
+            put_string(j, device);
+        else
+            wick_json_null(j);
+        wick_json_close(j, '}');
+    }
+}
+
 static void put_method(wick_json *j, const wick_method_summary *m, const wick_describe_options *options) {
     const wick_pte_method *p = m->method->pte;
     wick_json_open(j, '{');
@@ -79,11 +94,17 @@ static void put_method(wick_json *j, const wick_method_summary *m, const wick_de
     put_int(j, "delegates", p->n_delegate);
     put_int(j, "planned_memory", (int64_t)m->arena_size);
     put_tally(j, "delegate_calls", &m->delegates);
+    wick_json_key(j, "made_for");
+    wick_json_open(j, '[');
+    put_needs(j, "backend", &m->delegates, wick_backend_device);
+    put_needs(j, "library", &m->libraries, wick_operator_device);
+    wick_json_close(j, ']');
     put_tally(j, "delegated", &m->nodes);
     put_tally(j, "not_delegated", &m->kernels);
-    put_text(j, "plan", !m->raised ? "vm" : m->graph.n_left ? "mixed" : "raised");
-    if (!m->raised)
-        put_text(j, "why", m->why_not.message);
+    bool refused = m->refused.code != WICK_OK;
+    put_text(j, "plan", refused ? "refused" : !m->raised ? "vm" : m->graph.n_left ? "mixed" : "raised");
+    if (refused || !m->raised)
+        put_text(j, "why", refused ? m->refused.message : m->why_not.message);
     else if (options->show_plan)
         put_plan(j, m);
     wick_json_close(j, '}');
@@ -100,12 +121,34 @@ static void put_weights(wick_json *j, const wick_summary *s) {
         wick_json_close(j, '}');
     }
     wick_json_close(j, ']');
+}
+
+static void put_number(wick_json *j, const char *key, double v) {
+    wick_json_key(j, key);
+    wick_json_double(j, v);
+}
+
+static void put_estimates(wick_json *j, const wick_summary *s) {
+    const wick_speed_summary *v = &s->speed;
+    if (!s->estimated) return;
     wick_json_key(j, "memory");
     wick_json_open(j, '{');
     put_int(j, "packed_weights", (int64_t)s->memory.packed);
     put_int(j, "mapped_tables", (int64_t)s->memory.mapped);
     put_int(j, "kv_cache_f16", (int64_t)s->memory.kv_f16);
     put_int(j, "activations", (int64_t)s->memory.activations);
+    wick_json_close(j, '}');
+    wick_json_key(j, "speed");
+    wick_json_open(j, '{');
+    put_int(j, "weights_per_token", (int64_t)v->weights);
+    put_int(j, "cache_per_token_at_end", (int64_t)v->cache);
+    if (v->memory.rate > 0) {
+        put_int(j, "threads", v->memory.threads);
+        put_int(j, "measured_over", (int64_t)v->memory.buffer);
+        put_number(j, "bytes_per_second", v->memory.rate);
+        put_number(j, "tokens_per_second_at_beginning", wick_speed_bound(v, 0));
+        put_number(j, "tokens_per_second_at_end", wick_speed_bound(v, v->cache));
+    }
     wick_json_close(j, '}');
 }
 
@@ -116,6 +159,8 @@ void wick_summary_json(const wick_summary *s, const wick_describe_options *optio
     put_text(j, "file", s->program->path);
     put_text(j, "format", "pte");
     put_int(j, "file_size", (int64_t)p->file_size);
+    put_int(j, "schema_version", p->version);
+    put_int(j, "extended_header", p->header_size);
     put_int(j, "structure_size", (int64_t)p->flatbuffer_size);
     put_int(j, "constant_size", (int64_t)s->constant_size);
     put_int(j, "delegate_size", (int64_t)s->delegate_size);
@@ -135,6 +180,7 @@ void wick_summary_json(const wick_summary *s, const wick_describe_options *optio
     for (size_t i = 0; i < s->n_method; i++) put_method(j, &s->methods[i], options);
     wick_json_close(j, ']');
     put_weights(j, s);
+    put_estimates(j, s);
     wick_json_key(j, "remarks");
     wick_json_open(j, '[');
     for (size_t i = 0; i < s->n_odd; i++) put_string(j, s->odd[i]);

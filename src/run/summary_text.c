@@ -3,16 +3,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* "105.5 MB" */
-static void put_size(wick_strbuf *out, uint64_t bytes) {
+void wick_summary_size(uint64_t bytes, char text[32]) {
     if (bytes < 1000)
-        wick_strbuf_printf(out, "%" PRIu64 " bytes", bytes);
+        snprintf(text, 32, "%" PRIu64 " bytes", bytes);
     else if (bytes < 1000000)
-        wick_strbuf_printf(out, "%.1f kB", (double)bytes / 1e3);
+        snprintf(text, 32, "%.1f kB", (double)bytes / 1e3);
     else if (bytes < 1000000000)
-        wick_strbuf_printf(out, "%.1f MB", (double)bytes / 1e6);
+        snprintf(text, 32, "%.1f MB", (double)bytes / 1e6);
     else
-        wick_strbuf_printf(out, "%.2f GB", (double)bytes / 1e9);
+        snprintf(text, 32, "%.2f GB", (double)bytes / 1e9);
+}
+
+static void put_size(wick_strbuf *out, uint64_t bytes) {
+    char text[32];
+    wick_summary_size(bytes, text);
+    wick_strbuf_puts(out, text);
 }
 
 static void put_value(wick_strbuf *out, const wick_pte_method *m, int32_t index) {
@@ -57,6 +62,15 @@ static void put_tally(wick_strbuf *out, const wick_tally *t, const char *indent)
     for (size_t i = 0; i < t->n; i++) wick_strbuf_printf(out, "%s%6" PRId64 "  %s\n", indent, t->rows[i].n, t->rows[i].name);
 }
 
+/* What a method asks of a runtime, and which machines that was made for. */
+static void put_needs(wick_strbuf *out, const char *what, const wick_tally *t, const char *(*device_of)(const char *name)) {
+    for (size_t i = 0; i < t->n; i++) {
+        const char *device = device_of(t->rows[i].name);
+        wick_strbuf_printf(out, "  %-12s %s, %" PRId64 " call%s: %s\n", what, t->rows[i].name, t->rows[i].n, t->rows[i].n == 1 ? "" : "s",
+                           device ? device : "a machine that Wick does not know");
+    }
+}
+
 static void put_method(wick_strbuf *out, const wick_method_summary *m) {
     const wick_pte_method *p = m->method->pte;
     wick_strbuf_printf(out, "\nmethod %s\n  inputs       ", p->name);
@@ -66,15 +80,17 @@ static void put_method(wick_strbuf *out, const wick_method_summary *m) {
     wick_strbuf_printf(out, "\n  instructions %u, %u delegates, ", p->n_instr, p->n_delegate);
     put_size(out, m->arena_size);
     wick_strbuf_puts(out, " of planned memory\n");
-    for (size_t i = 0; i < m->delegates.n; i++)
-        wick_strbuf_printf(out, "  delegate     %s, %" PRId64 " calls\n", m->delegates.rows[i].name, m->delegates.rows[i].n);
+    put_needs(out, "delegates to", &m->delegates, wick_backend_device);
+    put_needs(out, "calls", &m->libraries, wick_operator_device);
     if (m->nodes.n) {
         wick_strbuf_puts(out, "  delegated operations\n");
         put_tally(out, &m->nodes, "  ");
     }
     wick_strbuf_puts(out, "  not delegated\n");
     put_tally(out, &m->kernels, "  ");
-    if (!m->raised)
+    if (m->refused.code != WICK_OK)
+        wick_strbuf_printf(out, "  does not run in Wick: %s\n", m->refused.message);
+    else if (!m->raised)
         wick_strbuf_printf(out, "  runs op by op: %s\n", m->why_not.message);
     else if (m->graph.n_left == 0)
         wick_strbuf_puts(out, "  runs raised: every instruction is part of a coarse op\n");
@@ -141,7 +157,11 @@ static void put_weights(wick_strbuf *out, const wick_summary *s) {
         put_size(out, s->layers.rows[i].bytes);
         wick_strbuf_putc(out, '\n');
     }
+}
+
+static void put_memory(wick_strbuf *out, const wick_summary *s) {
     const wick_memory_summary *m = &s->memory;
+    if (!s->estimated) return;
     wick_strbuf_puts(out, "\nmemory to run it, raised\n  packed weights ");
     put_size(out, m->packed);
     wick_strbuf_puts(out, ", tables read from the file ");
@@ -155,10 +175,31 @@ static void put_weights(wick_strbuf *out, const wick_summary *s) {
     wick_strbuf_putc(out, '\n');
 }
 
+static void put_speed(wick_strbuf *out, const wick_summary *s) {
+    const wick_speed_summary *v = &s->speed;
+    if (!s->estimated) return;
+    wick_strbuf_puts(out, "\nspeed\n  a token reads ");
+    put_size(out, v->weights);
+    wick_strbuf_puts(out, " of weights, and at the end of the context ");
+    put_size(out, v->cache);
+    wick_strbuf_puts(out, " of cache\n");
+    if (v->memory.rate <= 0) return;
+    wick_strbuf_printf(out, "  this machine reads %.1f GB/s with %d thread%s (measured over ", v->memory.rate / 1e9, v->memory.threads,
+                       v->memory.threads == 1 ? "" : "s");
+    put_size(out, v->memory.buffer);
+    wick_strbuf_printf(out, "): decoding makes at most %.1f tokens/s at the beginning, %.1f at the end\n", wick_speed_bound(v, 0),
+                       wick_speed_bound(v, v->cache));
+}
+
 void wick_summary_text(const wick_summary *s, const wick_describe_options *options, wick_strbuf *out) {
     const wick_pte *p = &s->program->pte;
     wick_strbuf_printf(out, "%s: ExecuTorch program, ", s->program->path);
     put_size(out, p->file_size);
+    wick_strbuf_printf(out, ", schema version %u, ", p->version);
+    if (p->header_size)
+        wick_strbuf_printf(out, "extended header of %u bytes", p->header_size);
+    else
+        wick_strbuf_puts(out, "no extended header");
     wick_strbuf_printf(out, "\n  structure ");
     put_size(out, p->flatbuffer_size);
     wick_strbuf_puts(out, ", constants ");
@@ -171,6 +212,8 @@ void wick_summary_text(const wick_summary *s, const wick_describe_options *optio
     put_metadata(out, s->program);
     for (size_t i = 0; i < s->n_method; i++) put_method(out, &s->methods[i]);
     put_weights(out, s);
+    put_memory(out, s);
+    put_speed(out, s);
     if (s->n_odd) wick_strbuf_puts(out, "\nremarks\n");
     for (size_t i = 0; i < s->n_odd; i++) wick_strbuf_printf(out, "  %s\n", s->odd[i]);
     for (size_t i = 0; i < s->n_method && options->show_plan; i++) put_plan(out, &s->methods[i]);

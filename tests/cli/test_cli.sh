@@ -89,12 +89,17 @@ ok "inspect counts" out_has "30"
 ok "inspect raised" out_has "runs raised"
 ok "inspect json" status_is 0 "$wick" inspect "$work/q.pte" --plan --json
 ok "inspect json fields" json "j['methods'][0]['plan'] == 'raised' and j['methods'][0]['left'] == [] and j['metadata']['get_vocab_size'] == [512]"
+ok "inspect json speed" json "(lambda s: s['tokens_per_second_at_beginning'] > s['tokens_per_second_at_end'] > 0 and s['weights_per_token'] == j['memory']['packed_weights'])(j['speed'])"
+ok "inspect json devices" json "any(m.get('backend') == 'XnnpackBackend' and 'XNNPACK' in m['device'] for m in j['methods'][0]['made_for'])"
 # Our export and the stock exporter's of the same weights are the same graph, apart from how rope pairs its lanes.
 "$wick" export "$model" -o "$work/h.pte" --max_seq_length 128 --max_context_length 128 --quiet >"$work/out"
 for file in "$work/h.pte" "$source/tests/data/stock/st_8da4w_rec.pte"; do
     "$wick" inspect "$file" --plan --json | python3 -c "import json,sys; print(json.load(sys.stdin)['methods'][0]['graph'].replace('style=interleaved','style=half'))"
 done >"$work/graphs"
 ok "same graph as stock's export" sh -c "n=\$(wc -l <'$work/graphs'); [ \"\$n\" -gt 100 ] && [ \"\$(head -n \$((n / 2)) '$work/graphs')\" = \"\$(tail -n \$((n / 2)) '$work/graphs')\" ]"
+ok "inspect --no_speed" status_is 0 "$wick" inspect "$work/f.pte" --no_speed
+ok "inspect --no_speed measures nothing" sh -c "! grep -q 'this machine' '$work/out'"
+ok "inspect remarks on tied tables" out_has "1 table is stored twice"
 ok "inspect checkpoint" status_is 0 "$wick" inspect "$model" --json
 ok "inspect checkpoint fields" json "len(j['tensors']) > 10"
 ok "inspect garbage" status_is 1 "$wick" inspect "$work/garbage"

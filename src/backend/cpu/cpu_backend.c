@@ -98,6 +98,7 @@ const wick_backend wick_backend_cpu = {
     .plan_new = plan_new,
     .plan_free = plan_free,
     .plan_size = plan_size,
+    .weights_size = cpu_weights_size,
     .state_new = cpu_state_new,
     .state_free = cpu_state_free,
     .step = cpu_step,

@@ -60,9 +60,8 @@ const char *cpu_pack_refuses(const wick_graph *g, const wick_node *n) {
     return NULL;
 }
 
-int32_t cpu_matrix_add(wick_backend_plan *p, wick_value_id value, wick_value_id bias, wick_act_quant act_quant, bool paired) {
-    const wick_value *w = &p->g->values[value];
-    if (!WICK_GROW(p->matrices, p->n_matrix, p->matrix_cap)) return -1;
+static cpu_matrix matrix_of(const wick_graph *g, wick_value_id value, wick_value_id bias, wick_act_quant act_quant, bool paired) {
+    const wick_value *w = &g->values[value];
     cpu_matrix m = {.paired = paired, .value = value, .bias_value = bias, .n = w->dims[0].c, .k = wick_value_width(w)};
     kind_of(w, act_quant, &m.kind);
     m.k_pad = (m.k + 63) / 64 * 64;
@@ -70,8 +69,32 @@ int32_t cpu_matrix_add(wick_backend_plan *p, wick_value_id value, wick_value_id 
     m.panel_size = m.kind == CPU_W_Q4   ? wick_q4_panel_size(m.k)
                    : m.kind == CPU_W_Q8 ? wick_q8_panel_size(m.k)
                                         : wick_float_panel_size(m.k, m.kind == CPU_W_F32 ? 4 : 2);
-    p->matrices[p->n_matrix++] = m;
+    return m;
+}
+
+int32_t cpu_matrix_add(wick_backend_plan *p, wick_value_id value, wick_value_id bias, wick_act_quant act_quant, bool paired) {
+    if (!WICK_GROW(p->matrices, p->n_matrix, p->matrix_cap)) return -1;
+    p->matrices[p->n_matrix++] = matrix_of(p->g, value, bias, act_quant, paired);
     return (int32_t)p->n_matrix - 1;
+}
+
+/* Panels, then per column: the sum or the scale, the sum of codes, the bias. */
+static uint64_t matrix_size(const cpu_matrix *m) {
+    uint64_t lanes = (uint64_t)m->n_panel * WICK_PANEL * 4;
+    uint64_t size = (uint64_t)m->n_panel * m->panel_size;
+    size += lanes * (m->kind == CPU_W_Q4 ? 1 : m->kind == CPU_W_Q8 ? 2 : 0) + (m->bias_value >= 0 ? lanes : 0);
+    return wick_align_up(size, 64);
+}
+
+uint64_t cpu_weights_size(const wick_graph *g) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < g->n_node; i++) {
+        const wick_node *n = &g->nodes[i];
+        if (n->dead || n->op != WICK_OP_linear) continue;
+        cpu_matrix m = matrix_of(g, n->in[1], n->n_in > 2 ? n->in[2] : -1, n->attrs.linear.act_quant, false);
+        size += matrix_size(&m);
+    }
+    return size;
 }
 
 /* ---------------------------------------------------------------- one panel */
@@ -315,10 +338,7 @@ static void lay_out(wick_backend_plan *p, size_t *scratch_size) {
     for (size_t i = 0; i < p->n_matrix; i++) {
         cpu_matrix *m = &p->matrices[i];
         m->offset = (size_t)at;
-        uint64_t lanes = (uint64_t)m->n_panel * WICK_PANEL * 4;
-        at += (uint64_t)m->n_panel * m->panel_size;
-        at += lanes * (m->kind == CPU_W_Q4 ? 1 : m->kind == CPU_W_Q8 ? 2 : 0) + (m->bias_value >= 0 ? lanes : 0);
-        at = wick_align_up(at, 64);
+        at += matrix_size(m);
         size_t need = (size_t)(WICK_PANEL * m->k_pad * 4);
         if (need > *scratch_size) *scratch_size = need;
     }

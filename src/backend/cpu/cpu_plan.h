@@ -231,6 +231,8 @@ void *cpu_plan_own(wick_backend_plan *p, void *memory, uint64_t size);
 const char *cpu_pack_refuses(const wick_graph *g, const wick_node *n);
 /* Adds a matrix to be packed; -1: no memory. */
 int32_t cpu_matrix_add(wick_backend_plan *p, wick_value_id value, wick_value_id bias, wick_act_quant act_quant, bool paired);
+/* Bytes that the matrices of a graph take. */
+uint64_t cpu_weights_size(const wick_graph *g);
 /* Packs all matrices with all threads. */
 wick_status cpu_pack(wick_backend_plan *p, const wick_plan_options *options, wick_pool *pool, wick_error *err);
 
