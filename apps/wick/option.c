@@ -22,6 +22,16 @@ int app_fail(const app_verb *verb, const char *message) {
     return APP_FAILED;
 }
 
+void *app_keep(void *p) {
+    static void **kept;
+    static size_t n;
+    void **more = p ? realloc(kept, (n + 1) * sizeof *more) : NULL;
+    if (!more) return p;
+    kept = more;
+    kept[n++] = p;
+    return p;
+}
+
 /* Names are equal if they differ in '-' and '_' alone. */
 static bool same_name(const char *a, const char *b, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -101,7 +111,7 @@ static const char *store(const app_option *o, const char *value) {
         const char **items = realloc(list->items, (list->n + 1) * sizeof *items);
         if (!items) return "out of memory";
         items[list->n] = value;
-        list->items = items;
+        list->items = app_keep(items);
         list->n++;
         return NULL;
     }

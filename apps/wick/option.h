@@ -44,6 +44,10 @@ enum { APP_OK = 0, APP_FAILED = 1, APP_USAGE = 2, APP_INTERRUPTED = 130 };
  * help (*status = 0) or a complaint (*status = APP_USAGE). List items are allocated and live until exit. */
 bool app_parse(const app_verb *verb, const app_option *options, int argc, char **argv, int *n_positional, int *status);
 
+/* Keeps in sight what options point to until exit, so that what is still needed at the end does not look lost (to leak checkers).
+ * Returns p. */
+void *app_keep(void *p);
+
 /* Calls fn for each option of a verb, as its table has them; --help, which every verb has, is not among them. */
 void app_each_option(const app_verb *verb, void (*fn)(void *user, const app_option *option), void *user);
 

@@ -221,7 +221,7 @@ static wick_model_options model_options(const run_options *o, const char **paths
     m.threads = o->threads > 0 ? (int)o->threads : 0;
     m.cpu = o->cpu;
     m.no_mmap = o->no_mmap;
-    char *list = o->data_paths ? strdup(o->data_paths) : NULL; /* its pieces live until exit */
+    char *list = o->data_paths ? app_keep(strdup(o->data_paths)) : NULL; /* its pieces live until exit */
     for (char *save = NULL, *p = list ? strtok_r(list, ",", &save) : NULL; p && m.n_data_paths < max_paths; p = strtok_r(NULL, ",", &save))
         paths[m.n_data_paths++] = p;
     m.data_paths = paths;
@@ -260,7 +260,7 @@ static wick_sampler_options sampler_options(const run_options *o, const wick_mod
         if (run_sampling_given(o, i)) wick_sampler_option_set(&s, i, f->whole ? (double)o->sampling[i].whole : o->sampling[i].real, NULL);
     }
     if (o->sampler_order) s.order = o->sampler_order;
-    wick_logit_bias *biases = calloc(o->biases.n + 1, sizeof *biases);
+    wick_logit_bias *biases = app_keep(calloc(o->biases.n + 1, sizeof *biases));
     for (size_t i = 0; biases && i < o->biases.n; i++) parse_bias(o->biases.items[i], &biases[s.n_biases++]);
     s.biases = biases;
     s.seed = o->seed >= 0 ? (uint64_t)o->seed : (uint64_t)time(NULL);

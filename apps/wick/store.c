@@ -1,6 +1,7 @@
 #include "store.h"
 
 #include "folder.h"
+#include "option.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -344,6 +345,6 @@ wick_status store_resolve_option(const char **word, wick_error *err) {
     char *path;
     if (!*word) return WICK_OK;
     WICK_TRY(store_resolve(*word, &path, err));
-    *word = path;
+    *word = app_keep(path);
     return WICK_OK;
 }
