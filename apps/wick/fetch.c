@@ -125,6 +125,13 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
 
 /* ---------------------------------------------------------------- one hop */
 
+/* Certificates of authorities that the user trusts instead of the system's; the variables that the curl tool and OpenSSL read. */
+static void set_authorities(CURL *c) {
+    const char *given = getenv("CURL_CA_BUNDLE");
+    if (!given || !given[0]) given = getenv("SSL_CERT_FILE");
+    if (given && given[0]) curl_easy_setopt(c, CURLOPT_CAINFO, given);
+}
+
 static void set_up(fetch_transfer *t, const char *url, struct curl_slist *headers, bool with_token) {
     CURL *c = t->f->curl;
     curl_easy_reset(c);
@@ -144,6 +151,7 @@ static void set_up(fetch_transfer *t, const char *url, struct curl_slist *header
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    set_authorities(c);
     if (with_token) {
         curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, t->f->token);

@@ -88,6 +88,8 @@ static void put_environment(void) {
         {"XDG_DATA_HOME, XDG_STATE_HOME", "Where models and chats, and the history of what was typed, are kept, in a folder wick."},
         {"HF_TOKEN", "Token for repositories of the hub that need an account. It is sent to the hub and to nobody else."},
         {"HF_ENDPOINT", "Address of another hub than https://huggingface.co."},
+        {"CURL_CA_BUNDLE, SSL_CERT_FILE", "File of the certificate authorities to trust instead of the system's."},
+        {"https_proxy, no_proxy", "As for curl."},
         {"HF_HUB_OFFLINE", "1: wick pull does not use the network."},
     };
     printf(".SH ENVIRONMENT\n");

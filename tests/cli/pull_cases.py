@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """pull_cases.py BUILD SOURCE: `wick pull`, `list` and `rm` as users and scripts meet them, against pull_server.py."""
-import glob, hashlib, json, os, pty, resource, select, shutil, signal, subprocess, sys, tempfile, time, unittest
+import glob, hashlib, json, os, pty, resource, select, shutil, signal, ssl, subprocess, sys, tempfile, time, unittest
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -25,7 +25,7 @@ class Case(unittest.TestCase):
         self.models = os.path.join(self.home, "models")
         self.server = Server()
         self.addCleanup(self.server.close)
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_", "WICK_")) and "proxy" not in k.lower()}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_", "WICK_", "CURL_", "SSL_")) and "proxy" not in k.lower()}
         self.environment.update(HOME=self.home, WICK_MODELS=self.models, HF_ENDPOINT=self.server.url)
         self.program = read(PROGRAM)
 
@@ -486,18 +486,34 @@ class Redirects(Case):
         self.fails("http://example.invalid/x.pte", "--allow_http", saying="no such host")
         self.fails("ftp://example.invalid/x.pte", saying="x.pte")
 
-    def test_certificates_are_checked(self):
+    def secure(self, server):
+        """From now on the server speaks TLS, with a certificate that no system trusts; returns that certificate's file."""
         if not shutil.which("openssl"):
             self.skipTest("no openssl to make a certificate with")
-        import ssl
-        pem = os.path.join(self.home, "c.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1", "-keyout", pem, "-out",
-                        pem + ".crt"], check=True, capture_output=True)
+        key, certificate = os.path.join(self.home, "key.pem"), os.path.join(self.home, "certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-days", "1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem + ".crt", pem)
-        self.other.http.socket = context.wrap_socket(self.other.http.socket, server_side=True)
-        self.fails(self.other.url.replace("http:", "https:") + "/tiny.pte", saying="certificate")
+        context.load_cert_chain(certificate, key)
+        server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+        server.url = server.url.replace("http:", "https:")
+        return certificate
+
+    def test_certificates_are_checked(self):
+        certificate = self.secure(self.other)
+        self.other.files["/tiny.pte"] = Resource(self.program)
+        self.fails(self.other.url + "/tiny.pte", saying="certificate")
         self.assertEqual(self.other.requests, [])
+        self.fails(self.other.url.replace("127.0.0.1", "localhost") + "/tiny.pte", saying="certificate", SSL_CERT_FILE=certificate)
+        self.pull(self.other.url + "/tiny.pte", SSL_CERT_FILE=certificate)
+        self.assertEqual(self.stored("tiny"), self.program)
+
+    def test_token_over_tls(self):
+        self.other.hub("u/r", {"m.pte": Resource(self.program, cut=[200000], etag='"m"')})
+        certificate = self.secure(self.other)
+        self.wick("pull", "u/r", "-q", HF_TOKEN="hf_SECRET", HF_ENDPOINT=self.other.url, CURL_CA_BUNDLE=certificate)
+        self.assertEqual(self.stored("r"), self.program)
+        self.assertEqual({h.get("Authorization") for _, h in self.other.requests}, {"Bearer hf_SECRET"})
 
 
 class Hub(Case):
