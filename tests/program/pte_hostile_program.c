@@ -113,7 +113,8 @@ static const hostile_case cases[] = {
     HOSTILE_CHANGE(delegate_shape, "dimension 1 of argument 1 is 2, delegate 0 expects 3"),
     HOSTILE_CHANGE(delegate_type, "of type Byte, delegate 0 expects fp32"),
     HOSTILE_CHANGE(unknown_operator, "method \"forward\" calls the operator aten::frobnicate.out, which Wick does not have"),
-    HOSTILE_CHANGE(torchao_operator, "torchao::_linear_8bit_act_4bit_weight.out (made for ARM processors, weights in tiles of the torchao library)"),
+    HOSTILE_CHANGE(torchao_operator,
+                   "torchao::_linear_8bit_act_4bit_weight.out (made for ARM processors, weights in tiles of the torchao library)"),
 };
 
 void test_hostile_program(void **state) {
