@@ -241,8 +241,8 @@ static wick_status do_index(wick_r_call *c) {
 /* self with [start, end) of one dimension replaced. */
 static wick_status do_slice_scatter(wick_r_call *c) {
     wick_value_id in[2];
-    wick_dim start, end;
-    int64_t axis, step;
+    wick_dim start = {0}, end = {0};
+    int64_t axis = 0, step = 0;
     WICK_TRY(wick_r_read_args(c, 0, 2, in));
     wick_value x = *wick_r_arg_value(c, in[0]);
     bool ok = wick_r_axis_arg(c, 2, x.rank, &axis) && wick_r_int_arg(c->r, c->args[3], wick_dim_const(0), &start) &&

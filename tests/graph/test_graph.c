@@ -34,7 +34,7 @@ static void build(wick_graph *g, uint64_t seed) {
         part[i] = OP(split, ATTRS(.split = {i * DIM, DIM}), qkv);
         if (i < 2) {
             wick_value_id cos = constant(g, 2, CONTEXT, D / 2), sin = constant(g, 2, CONTEXT, D / 2);
-            part[i] = OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, D}), part[i], cos, sin);
+            part[i] = OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, D, {0}}), part[i], cos, sin);
         }
         left--;
     }
@@ -182,7 +182,7 @@ static void test_rules(void **state) {
     refuse(g, OP(rmsnorm, ATTRS(.norm = {1e-5f, 2, false}), x, flat), "[D]");
     refuse(g, OP(split, ATTRS(.split = {DIM - 1, 2}), x), "columns");
     refuse(g, OP(split, ATTRS(.split = {INT64_MAX, 2}), x), "columns");
-    refuse(g, OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, 3}), x, w, w), "even");
+    refuse(g, OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, 3, {0}}), x, w, w), "even");
     refuse(g, OP(rope, ATTRS(.rope = {WICK_ROPE_HALF, HEADS, D, {4, 0}}), x, w, w), "wrap around nothing");
     refuse(g, OP(add, PLAIN, x, w), "neither");
     refuse(g, OP(attention, ATTRS(.attention = {3, 2, D, 1, 0, 0, 0, 0}), x, x, x, -1, -1), "multiple");

@@ -72,8 +72,8 @@ static void test_template_bombs(void **state) {
         "{% set ns = namespace(x=[]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
         "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}{{ [1, 2]|tojson(indent=1000000000) }}",
         "{% set x = 'a,' * 1000000 %}{% for i in range(100000) %}{{ x.split(',')|length }}{% endfor %}",
-        "{% set d = dict() %}{% set ns = namespace(d=d) %}{% for i in range(100000) %}{% set ns.d = dict(ns.d, **{i|string: i}) %}{% "
-        "endfor %}",
+        ("{% set d = dict() %}{% set ns = namespace(d=d) %}{% for i in range(100000) %}{% set ns.d = dict(ns.d, **{i|string: i}) %}{% "
+         "endfor %}"),
         "{{ 'ab'|indent('x' * 9000000) }}",
         "{{ ('a ' * 4000000)|wordwrap(1, wrapstring='bcdefgh') }}",
     };
