@@ -73,3 +73,14 @@ char *wick_path_join(const char *folder, const char *name) {
     memcpy(path + a + slash, name, b + 1);
     return path;
 }
+
+wick_status wick_path_first(const char *folder, const char *const *names, size_t n, char **out, wick_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        *out = wick_path_join(folder, names[i]);
+        if (!*out) return wick_fail_nomem(err);
+        if (wick_os_path_kind(*out) == WICK_PATH_FILE) return WICK_OK;
+        wick_free(*out);
+    }
+    *out = NULL;
+    return WICK_OK;
+}

@@ -27,4 +27,7 @@ wick_status wick_file_write(const char *path, const void *data, size_t size, wic
 /* "folder/name" in fresh memory; NULL: none. */
 char *wick_path_join(const char *folder, const char *name);
 
+/* The first of n names that is a file in a folder, as wick_path_join makes it (free with wick_free); NULL: none of them. */
+wick_status wick_path_first(const char *folder, const char *const *names, size_t n, char **out, wick_error *err);
+
 #endif

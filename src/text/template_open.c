@@ -77,15 +77,14 @@ wick_status wick_template_open(const char *path, wick_template **out, wick_error
     if (!path) return wick_fail(err, WICK_EINVAL, "there is no path to open");
     if (wick_os_path_kind(path) != WICK_PATH_FOLDER) return open_file(path, out, err);
     static const char *const names[] = {"chat_template.jinja", "chat_template.json", "tokenizer_config.json"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *file = wick_path_join(path, names[i]);
-        if (!file) return wick_fail_nomem(err);
-        bool there = wick_os_path_kind(file) == WICK_PATH_FILE;
-        wick_status status = there ? open_file(file, out, err) : WICK_OK;
-        wick_free(file);
-        if (there) return status;
-    }
-    return wick_fail(err, WICK_ENOTFOUND, "%s: the folder has no chat_template.jinja, chat_template.json or tokenizer_config.json", path);
+    char *file;
+    WICK_TRY(wick_path_first(path, names, sizeof names / sizeof *names, &file, err));
+    if (!file)
+        return wick_fail(err, WICK_ENOTFOUND, "%s: the folder has no chat_template.jinja, chat_template.json or tokenizer_config.json",
+                         path);
+    wick_status status = open_file(file, out, err);
+    wick_free(file);
+    return status;
 }
 
 wick_status wick_template_from_model(const wick_model *model, wick_template **out, wick_error *err) {

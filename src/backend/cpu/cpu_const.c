@@ -31,7 +31,7 @@ const char *cpu_const_refuses(const wick_value *v) {
     return "a table is stored in a way the processor backend does not read";
 }
 
-static float load_float(wick_dtype dtype, const uint8_t *p) {
+float cpu_load_float(wick_dtype dtype, const uint8_t *p) {
     if (dtype == WICK_F32) return wick_load_f32(p);
     return dtype == WICK_F16 ? wick_f16_to_f32(wick_load_u16(p)) : wick_bf16_to_f32(wick_load_u16(p));
 }
@@ -63,7 +63,7 @@ void cpu_const_row(const wick_kernels *kernels, const wick_value *v, int64_t row
         else if ((uintptr_t)src % 2 == 0)
             (v->dtype == WICK_F16 ? kernels->widen_f16 : kernels->widen_bf16)((const uint16_t *)(const void *)src, n, y);
         else
-            for (int64_t i = 0; i < n; i++) y[i] = load_float(v->dtype, src + (size_t)i * size);
+            for (int64_t i = 0; i < n; i++) y[i] = cpu_load_float(v->dtype, src + (size_t)i * size);
         if (part->negated)
             for (int64_t i = 0; i < n; i++) y[i] = -y[i];
         return;
@@ -74,7 +74,7 @@ void cpu_const_row(const wick_kernels *kernels, const wick_value *v, int64_t row
     const uint8_t *scales = (const uint8_t *)part->scales.bytes + (size_t)(row * n_group) * scale_size;
     for (int64_t g = 0; g < n_group; g++) {
         int64_t from = g * group, count = from + group <= n ? group : n - from;
-        float scale = load_float(s->scale_dtype, scales + (size_t)g * scale_size);
+        float scale = cpu_load_float(s->scale_dtype, scales + (size_t)g * scale_size);
         if (s->bits == 8)
             kernels->dequant_row((const int8_t *)codes + from, scale, count, y + from);
         else if (s->bits == 4 && s->packing == WICK_PACK_HIGH_FIRST && from % 2 == 0 && count % 2 == 0)

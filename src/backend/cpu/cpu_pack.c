@@ -162,7 +162,7 @@ static void pack_q8(packer *pk, const cpu_matrix *m, const wick_value *w, int64_
         if (row < 0) continue;
         const wick_part *part = find_part(w, &row);
         const uint8_t *scale = (const uint8_t *)part->scales.bytes + row * (int64_t)wick_dtype_size(s->scale_dtype);
-        m->colsum[panel * WICK_PANEL + c] = s->scale_dtype == WICK_F32 ? wick_load_f32(scale) : wick_bf16_to_f32(wick_load_u16(scale));
+        m->colsum[panel * WICK_PANEL + c] = cpu_load_float(s->scale_dtype, scale);
         look_at_scales(pk, s->scale_dtype, scale, 1);
         const uint8_t *codes = (const uint8_t *)part->data.bytes + row * ((m->k * s->bits + 7) / 8);
         if (s->bits == 8) {
@@ -255,9 +255,7 @@ static void pack_bias(const packer *pk, const cpu_matrix *m, int64_t panel) {
         if (row < 0) continue;
         const wick_part *part = find_part(b, &row);
         const uint8_t *src = (const uint8_t *)part->data.bytes + row * (int64_t)wick_dtype_size(b->dtype);
-        *y = b->dtype == WICK_F32   ? wick_load_f32(src)
-             : b->dtype == WICK_F16 ? wick_f16_to_f32(wick_load_u16(src))
-                                    : wick_bf16_to_f32(wick_load_u16(src));
+        *y = cpu_load_float(b->dtype, src);
         if (part->negated) *y = -*y;
     }
 }

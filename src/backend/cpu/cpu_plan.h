@@ -222,6 +222,8 @@ int32_t cpu_table_find(wick_backend_plan *p, wick_value_id value);
 void cpu_const_row(const wick_kernels *kernels, const wick_value *v, int64_t row, int64_t n, float *y);
 /* NULL, or why such a table cannot be looked up. */
 const char *cpu_const_refuses(const wick_value *v);
+/* One stored number of a float type, at any address. */
+float cpu_load_float(wick_dtype dtype, const uint8_t *p);
 /* Allocation that lives as long as the plan; NULL: none. */
 void *cpu_plan_own(wick_backend_plan *p, void *memory, uint64_t size);
 
