@@ -113,6 +113,19 @@ static bool takes_rows(const lane_map *m, const wick_node *n, wick_wrap *wrap) {
     return index && index->out == n->out && n->n_in == 2 && wick_r_is_wrapped(m->r, n->in[1], y->dims[0], wrap);
 }
 
+/* A table [C, heads, ...] that was spread over heads: each row holds the same numbers for all of them. */
+static bool is_spread(const wick_value *t) {
+    uint64_t size = wick_dtype_size(t->dtype), n_head = (uint64_t)t->dims[1].c;
+    if (t->rank < 3 || n_head < 2) return false;
+    for (int i = 2; i < t->rank; i++) size *= (uint64_t)t->dims[i].c;
+    const uint8_t *row = t->parts[0].data.bytes;
+    for (int64_t r = 0; r < t->dims[0].c; r++, row += size * n_head)
+        for (uint64_t h = 1; h < n_head; h++)
+            if (memcmp(row, row + h * size, (size_t)size)) return false;
+    return true;
+}
+
+/* Of a table spread over heads, the lanes of one head. */
 static bool table_rows(lane_map *m, const wick_node *n, lanes *out) {
     const wick_value *t = n->n_in ? wick_r_value(m->r, n->in[0]) : NULL;
     int64_t width = 1;
@@ -120,7 +133,7 @@ static bool table_rows(lane_map *m, const wick_node *n, lanes *out) {
     if (!t || t->kind != WICK_VALUE_CONST || !(t->dtype == WICK_F32 || t->dtype == WICK_F16 || t->dtype == WICK_BF16) || t->rank < 2 ||
         t->n_part != 1 || !takes_rows(m, n, &wrap))
         return false;
-    for (int i = 1; i < t->rank; i++)
+    for (int i = is_spread(t) ? 2 : 1; i < t->rank; i++)
         if ((width *= t->dims[i].c) > MAX_LANES || width <= 0) return false;
     *out = (lanes){table_index(m, n->in[0], wrap), true, (int)width, new_lanes(m, (int)width)};
     for (int i = 0; out->at && i < width; i++) out->at[i].t[0] = (term){1, (int16_t)i, -1, -1};
@@ -222,12 +235,15 @@ static bool through_neg(lane_map *m, const wick_node *n, lanes *out) {
     return out->at != NULL;
 }
 
+/* One for all heads, or already spread over them. */
+static bool for_heads(wick_dim rows, wick_dim heads) { return wick_dim_equal(rows, wick_dim_const(1)) || wick_dim_equal(rows, heads); }
+
 /* Table rows broadcast over the heads of x, lane by lane. */
 static bool aligned(const wick_value *x, const wick_value *rows) {
     int lx = first_lane_dim(x), lt = first_lane_dim(rows);
     if (heads_first(x) != heads_first(rows)) return false;
-    if (heads_first(x)) return rows->dims[1].c == 1 && wick_dim_equal(x->dims[2], rows->dims[2]);
-    return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && rows->dims[lt - 1].c == 1 && wick_dim_is_const(rows->dims[lt - 1]) &&
+    if (heads_first(x)) return for_heads(rows->dims[1], x->dims[1]) && wick_dim_equal(x->dims[2], rows->dims[2]);
+    return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && for_heads(rows->dims[lt - 1], x->dims[lx - 1]) &&
            wick_dim_equal(x->dims[lx - 2], rows->dims[lt - 2]);
 }
 

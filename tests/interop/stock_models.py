@@ -40,6 +40,7 @@ RANDOM = {
     'lfm2_odd': ('lfm2_350m', dict(HF_ROPE, dim=96, n_layers=3, n_heads=6, n_kv_heads=2, hidden_dim=132, vocab_size=145, norm_eps=1e-5,
                                    use_qk_norm=True, qk_norm_before_rope=True, layer_types=['conv', 'full_attention', 'conv'])),
     'dim32': ('llama3_2', dict(LLAMA, dim=32, n_layers=1, n_heads=2, n_kv_heads=1, hidden_dim=64, vocab_size=96)),
+    'dim32_mha': ('llama3_2', dict(LLAMA, dim=32, n_layers=1, n_heads=2, n_kv_heads=2, hidden_dim=64, vocab_size=96)),
     'llama30m': ('llama3_2', dict(LLAMA, dim=512, n_layers=8, n_heads=8, n_kv_heads=4, hidden_dim=1536, vocab_size=8192)),
 }
 SMOLLM2 = dict(LLAMA, dim=576, n_layers=30, n_heads=9, n_kv_heads=3, vocab_size=49152, hidden_dim=1536, rope_theta=100000.0)

@@ -93,6 +93,7 @@ RECIPES = {
     'iv_int8_fp16': ('heads7', {**SDPA, **dtype('fp16'), 'quantization.qmode': 'int8', **embedding('8,0')}),
     'iv_fp16_emb2': ('dim32', {**SDPA, **dtype('fp16'), **embedding('2,16')}),               # kept in tests/data/stock
     'iv_ring_int8': ('dim32', {**SDPA, **INT8_CACHE, **lengths(24, 96), 'model.local_global_attention': [12]}),  # kept there too
+    'iv_spread_rope': ('dim32_mha', {**SDPA, 'model.expand_rope_table': True}),               # and there
     'iv_lora_ptd': ('stories3', {**BEST, **LORA, **EXTERNAL, 'export.lora_weights_file': 'lora_weights'}),
     'iv_window_int8': ('gqa8', {**BEST, **INT8_CACHE, **lengths(32, 128), 'model.local_global_attention': [16, 0]}),
     'iv_sink_fp32': ('heads9', {**SDPA, **EXTENDED, **lengths(33, 200), 'model.use_attention_sink': '3,20'}),

@@ -138,16 +138,18 @@ static void sigmoid_squared(subject *s) {
         return;
     }
 }
-/* Tables of the half style hold every angle twice: change one cell of the second half. */
+/* Tables of the half style hold every angle twice, and spread ones every angle for every head: change one of the last cells. */
 static void change_table(subject *s, int k) {
     const wick_pte_tensor *t = s->pte->values[instr(s, WICK_I_SLICE_COPY, k)->args[0]].tensor;
     wick_bytes bytes;
     assert_true(wick_program_constant(s->p, t, &bytes));
     float *cells = writable(bytes.data);
-    cells[7 * t->dims[1] + t->dims[1] - 1] += 0.5f;
+    int64_t width = t->dims[1] * (t->rank > 2 ? t->dims[2] : 1);
+    cells[8 * width - 1] += 0.5f;
 }
 static void cos_halves_differ(subject *s) { change_table(s, 0); }
 static void sin_halves_differ(subject *s) { change_table(s, 1); }
+static void heads_turn_differently(subject *s) { change_table(s, 0); }
 /* The state of a short convolution is not its last inputs. */
 static void keeps_first_inputs(subject *s) {
     int32_t kept = instr(s, WICK_I_COPY_INPLACE, 0)->args[1];
@@ -326,6 +328,8 @@ static const struct {
     {"sigmoid squared", "stock/st_fp32_sdpa.pte", sigmoid_squared, "glu"},
     {"half style, nothing", "stock/ty_qwen3.pte", nothing, NULL},
     {"halves of cos differ", "stock/ty_qwen3.pte", cos_halves_differ, "rope"},
+    {"spread table, nothing", "stock/ty_spread_rope.pte", nothing, NULL},
+    {"heads turn differently", "stock/ty_spread_rope.pte", heads_turn_differently, "rope"},
     {"codes without a sign", "stock/st_8da4w_rec.pte", codes_unsigned, "embedding"},
     {"short convolution, nothing", "stock/ty_lfm2.pte", nothing, NULL},
     {"keeps the first inputs", "stock/ty_lfm2.pte", keeps_first_inputs, "short_conv"},

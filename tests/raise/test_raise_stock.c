@@ -19,6 +19,7 @@ static const struct {
     {"oe010_llama_q", "forward", NULL, true},    {"ty_fp16_emb2", "forward", NULL, true},
     {"ty_ring_int8", "forward", NULL, true},     {"oe010_llama_plain", "forward", NULL, true},
     {"oe010_llama_both", "forward", NULL, true}, {"oe010_gemma3_both", "forward", NULL, true},
+    {"ty_spread_rope", "forward", NULL, true},
 };
 
 static const char *path_of(const char *folder, const char *name, const char *suffix) {
