@@ -111,6 +111,10 @@ typedef struct wick_model_info {
     double verify_seconds; /* reading and checking the program */
     double raise_seconds;  /* finding its coarse ops (or setting up the op-by-op interpreter) */
     double pack_seconds;   /* bringing the weights into the order that this machine multiplies in */
+    /* Attention sinks: the program's cache and its positions go around, so that a sequence has no end. Attention sees its first n_first
+     * tokens and the newest n_last, and what max_context says is where nothing happens. */
+    bool endless;
+    int64_t n_first, n_last;
 } wick_model_info;
 
 const wick_model_info *wick_model_info_get(const wick_model *model);
@@ -150,7 +154,7 @@ typedef enum wick_kv_dtype { WICK_KV_F16, WICK_KV_F32 } wick_kv_dtype;
 
 typedef struct wick_session_options {
     int threads;            /* 0: what the machine gives */
-    int64_t context;        /* tokens the session can hold; 0: all that the program was made for */
+    int64_t context;        /* tokens the session can hold; 0: all that the program was made for, 2^20 of an endless one */
     wick_kv_dtype kv_dtype; /* F16; F32 for comparisons */
     int64_t prefill_chunk;  /* most tokens evaluated in one step; 0: Wick's choice. Results do not depend on it. */
 } wick_session_options;
@@ -396,7 +400,7 @@ typedef struct wick_generate_options {
     const int32_t *tokens;              /* ready token ids, nothing is added to them; win over both */
     size_t n_tokens;
     int n_bos, n_eos;        /* raw text only: how many BOS / EOS ids to put before / after; -1: the tokenizer's rule */
-    int64_t max_new_tokens;  /* 0: until the model stops or the context is full */
+    int64_t max_new_tokens;  /* 0: until the model stops or the context is full; of an endless model: max_context tokens */
     bool ignore_eos;         /* go on after what wick_end_tokens lists */
     const char *const *stop; /* text that ends the answer and is not part of it; the text of a special token stands for that token */
     size_t n_stop;

@@ -30,7 +30,9 @@ typedef struct wick_plan_options {
 } wick_plan_options;
 
 typedef struct wick_state_options {
-    int64_t context;    /* tokens the cache holds */
+    int64_t context;    /* tokens of a sequence */
+    int64_t n_keep;     /* 0: the cache holds them all. Else, for endless graphs (graph.h): of those that attention no longer sees, the
+                           newest so many, at least, so that going back to them finds what it needs */
     int64_t chunk;      /* most tokens of a step */
     bool kv_f32;        /* else f16 */
     wick_host_fn *host; /* NULL: the graph has no fine ops */
@@ -55,10 +57,12 @@ typedef struct wick_backend {
      * Then *logits points at [n_vocab] of the last token. No allocation. */
     wick_status (*step)(wick_backend_state *state, const int32_t *tokens, int64_t n, int64_t position, bool want_logits,
                         const float **logits, wick_error *err);
-    /* Forgets everything from `position` on; false: this state cannot go back that far (recurrent state): start over at 0. */
+    /* Forgets everything from `position` on; false: this state cannot go back that far (recurrent state, or keys that were given up):
+     * start over at 0. */
     bool (*rewind)(wick_backend_state *state, int64_t position);
     /* The first n positions in canonical form: per attention in graph order K then V, [n][n_kv_head][d_head] in the cache's
-     * dtype, then recurrent state. size tells how much; import expects exactly that. */
+     * dtype, then recurrent state. size tells how much; import expects exactly that. A state that does not keep all positions has the
+     * first ones, whole key chunks that hold all sinks, and as many of the newest as it still has. */
     uint64_t (*export_size)(const wick_backend_state *state, int64_t n);
     void (*export_state)(const wick_backend_state *state, int64_t n, void *dst);
     wick_status (*import_state)(wick_backend_state *state, int64_t n, const void *src, uint64_t size, wick_error *err);

@@ -16,6 +16,7 @@
 #define WICK_MAX_FLATBUFFER   (1u << 30) /* bytes of the structural part of a program */
 #define WICK_MAX_VOCAB        (1 << 22)
 #define WICK_MAX_CONTEXT      (1 << 24)    /* tokens */
+#define WICK_ENDLESS_CONTEXT  (1 << 20)    /* tokens of a session without an end, unless more are asked for */
 #define WICK_MAX_JSON         (256u << 20) /* bytes of a JSON document */
 #define WICK_MAX_YAML         (1u << 20)
 #define WICK_MAX_NESTING      64        /* depth of JSON, YAML, templates */

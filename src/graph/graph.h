@@ -241,6 +241,15 @@ static inline int64_t wick_value_width(const wick_value *v) { return v->rank ? v
  * need: the contract that exporters and raise deliver to backends. */
 wick_status wick_graph_check(const wick_graph *g, wick_error *err);
 
+/* What a token sees of a sequence that has no end. */
+typedef struct wick_sight {
+    int64_t n_first, n_last; /* the first tokens, and the newest ones, itself included: in the layer that sees most of each */
+} wick_sight;
+
+/* True if the graph takes tokens at any position: every attention sees through a window and every rope table goes around, so that no
+ * cache and no table has a last position. (A fine op may do anything with a position.) */
+bool wick_graph_is_endless(const wick_graph *g, wick_sight *sight);
+
 /* ---------------------------------------------------------------- rewriting */
 
 /* All uses of `from` (and the graph's output) become uses of `to`. */

@@ -74,14 +74,17 @@ static wick_status make_sampler(generation *g, wick_error *err) {
     return status;
 }
 
-/* How many tokens the answer may have: the last one needs no place in the cache, because nothing follows it. */
+/* How many tokens the answer may have: the last one needs no place in the cache, because nothing follows it. Where there is no end, a
+ * model that never stops is stopped. */
 static wick_status room(generation *g, wick_error *err) {
     int64_t capacity = wick_session_capacity(g->session);
     size_t n_prompt = g->prompt.n;
     if ((int64_t)n_prompt > capacity)
         return wick_fail(err, WICK_ELIMIT, "the prompt has %zu tokens, the context holds %lld", n_prompt, (long long)capacity);
     size_t left = (size_t)capacity - n_prompt + 1;
-    g->limit = g->options->max_new_tokens > 0 && (uint64_t)g->options->max_new_tokens < left ? (size_t)g->options->max_new_tokens : left;
+    int64_t most = g->options->max_new_tokens;
+    if (most <= 0 && g->info->endless) most = g->info->max_context;
+    g->limit = most > 0 && (uint64_t)most < left ? (size_t)most : left;
     if (g->options->n_forced && g->options->n_forced < g->limit) g->limit = g->options->n_forced;
     if (!(g->text = WICK_NEW_ARRAY(int32_t, n_prompt + g->limit))) return wick_fail_nomem(err);
     memcpy(g->text, g->prompt.ids, n_prompt * sizeof *g->text);

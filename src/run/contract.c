@@ -2,6 +2,7 @@
 #include "run/model.h"
 
 #include "base/mem.h"
+#include "run/session.h"
 
 #include <string.h>
 
@@ -94,6 +95,23 @@ static int64_t context_of(const wick_model *model) {
     return context > WICK_MAX_CONTEXT ? WICK_MAX_CONTEXT : context;
 }
 
+/* The vm is given no graph, but whether a sequence has an end only the graph shows. A program that writes its cache at no place of its
+ * choice is not raised for this. */
+static wick_status find_end(wick_model *model, wick_error *err) {
+    wick_model_info *info = &model->info;
+    wick_raised raised = {0};
+    wick_sight sight;
+    const wick_graph *g = model->raised.graph;
+    if (!g && model->contract.has_position && !wick_vm_method_rewinds(model->method)) {
+        if (wick_raise(model->program, model->method, &raised, NULL) == WICK_ENOMEM) return wick_fail_nomem(err);
+        g = raised.graph;
+    }
+    info->endless = g && model->contract.has_position && wick_graph_is_endless(g, &sight);
+    if (info->endless) info->n_first = sight.n_first, info->n_last = sight.n_last;
+    wick_raised_release(&raised);
+    return WICK_OK;
+}
+
 wick_status wick_run_metadata(wick_model *model, wick_error *err) {
     wick_model_info *info = &model->info;
     info->n_vocab = model->contract.n_vocab;
@@ -102,6 +120,7 @@ wick_status wick_run_metadata(wick_model *model, wick_error *err) {
     info->n_layers = number(model, "get_n_layers", model->raised.graph ? model->raised.graph->n_layer : 0);
     info->bos_id = number(model, "get_bos_id", -1);
     info->uses_kv_cache = model->contract.has_position;
+    WICK_TRY(find_end(model, err));
     return read_eos(model, err);
 }
 

@@ -17,7 +17,10 @@ static wick_status check_options(const wick_model *model, const wick_session_opt
     if (o->context < 0 || o->prefill_chunk < 0)
         return wick_fail(err, WICK_EINVAL, "a context of %lld tokens and steps of %lld, expected 0 (automatic) or more",
                          (long long)o->context, (long long)o->prefill_chunk);
-    if (o->context > model->info.max_context)
+    if (model->info.endless && o->context > WICK_MAX_CONTEXT)
+        return wick_fail(err, WICK_ELIMIT, "%s: a context of %lld tokens was asked for, a session holds at most %d", model->path,
+                         (long long)o->context, WICK_MAX_CONTEXT);
+    if (!model->info.endless && o->context > model->info.max_context)
         return wick_fail(err, WICK_ELIMIT, "%s: a context of %lld tokens was asked for, but the program was made for %lld", model->path,
                          (long long)o->context, (long long)model->info.max_context);
     return WICK_OK;
@@ -37,6 +40,7 @@ static wick_status make_engine(wick_session *s, wick_error *err) {
     const wick_model *model = s->model;
     if (!model->plan) return wick_vm_engine_init(&s->engine, model, err);
     wick_state_options o = {.context = s->capacity, .chunk = s->chunk, .kv_f32 = s->options.kv_dtype == WICK_KV_F32};
+    if (model->info.endless) o.n_keep = model->info.max_context;
     if (model->raised.n_left) {
         WICK_TRY(wick_host_new(model, &s->host, err));
         o.host = wick_host_run;
@@ -56,7 +60,7 @@ wick_status wick_session_new(wick_model *model, const wick_session_options *opti
     if (!s) return wick_fail_nomem(err);
     s->model = model;
     s->options = *options;
-    s->capacity = options->context ? options->context : model->info.max_context;
+    s->capacity = options->context ? options->context : model->info.endless ? WICK_ENDLESS_CONTEXT : model->info.max_context;
     s->chunk = choose_chunk(model, options, s->capacity);
     s->tokens = WICK_NEW_ARRAY(int32_t, (size_t)s->capacity);
     s->kept_logits = WICK_NEW_ARRAY(float, (size_t)model->info.n_vocab);

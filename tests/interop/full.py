@@ -104,7 +104,8 @@ def read_direction(pair, driver, folder, names):
             prompts = prompts_of(model, vocab, limit)
             if new_id:
                 prompts = [[new_id(token) for token in p] for p in prompts]
-            program = program._replace(data=data, steps=min(light.STEPS, limit - max(map(len, prompts))))
+            endless = 'model.use_attention_sink' in fields  # goes on behind its context: positions and cache go around
+            program = program._replace(data=data, steps=3 * limit if endless else min(light.STEPS, limit - max(map(len, prompts))))
             try:
                 runs, own = runner.references(program, prompts)
             except light.Failure as e:

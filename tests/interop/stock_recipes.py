@@ -97,6 +97,7 @@ RECIPES = {
     'iv_lora_ptd': ('stories3', {**BEST, **LORA, **EXTERNAL, 'export.lora_weights_file': 'lora_weights'}),
     'iv_window_int8': ('gqa8', {**BEST, **INT8_CACHE, **lengths(32, 128), 'model.local_global_attention': [16, 0]}),
     'iv_sink_fp32': ('heads9', {**SDPA, **EXTENDED, **lengths(33, 200), 'model.use_attention_sink': '3,20'}),
+    'iv_sink_dim32': ('dim32', {**SDPA, **EXTENDED, **lengths(33, 100), 'model.use_attention_sink': '3,20'}),  # kept in tests/data/stock
     'iv_expand_rope': ('gqa8', {**SDPA, **XNN, **group(128), **embedding('4,0'), 'model.expand_rope_table': True}),
     'iv_static_int8_cache': ('gqa3_g64', {**BEST, **STATIC, 'model.static_quantize_kv_cache': True}),
     'iv_torchao': ('gqa8', {**SDPA, 'quantization.qmode': 'torchao:8da4w', 'quantization.group_size': 32}),

@@ -283,9 +283,10 @@ static void hostile_states_are_refused(void **state) {
 
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
-    static const wick_plan plans[] = {WICK_PLAN_RAISED, WICK_PLAN_VM};
-    const char *path = stock_file(names[1]);
-    for (size_t p = 0; p < 2; p++) {
+    static const wick_plan plans[] = {WICK_PLAN_RAISED, WICK_PLAN_VM, WICK_PLAN_VM};
+    const char *const paths[] = {stock_file(names[1]), stock_file(names[1]),
+                                 stock_file("ty_sink.pte")}; /* raised to see that it has no end */
+    for (size_t p = 0; p < 3; p++) {
         uint64_t live = wick_mem_stats_get().n_live, n = 1, step = 1;
         for (bool done = false; !done; n += step) {
             wick_model_options mo = wick_model_options_default();
@@ -295,7 +296,7 @@ static void memory_may_run_out_anywhere(void **state) {
             mo.plan = plans[p];
             mo.threads = so.threads = 1;
             wick_mem_fail_at(n);
-            wick_status status = wick_model_open(path, &mo, &m, NULL);
+            wick_status status = wick_model_open(paths[p], &mo, &m, NULL);
             if (status == WICK_OK) status = wick_session_new(m, &so, &s, NULL);
             wick_mem_fail_at(0);
             done = status == WICK_OK;

@@ -44,7 +44,7 @@ static span span_of(const job *j, int64_t from, int64_t to) {
     return s;
 }
 
-/* Copies the tile's query rows side by side and notes up to where they see. */
+/* Copies the tile's query rows side by side. */
 static void lay_rows(const job *j, int64_t head, int64_t from, int64_t to) {
     cpu_desk *desk = j->w->desk;
     int64_t d = j->c->d_head;
@@ -54,7 +54,6 @@ static void lay_rows(const job *j, int64_t head, int64_t from, int64_t to) {
             cpu_round_int8(q, d, desk->q + (r - from) * d);
         else
             memcpy(desk->q + (r - from) * d, q, (size_t)d * 4);
-        desk->limit[r - from] = limit_of(j, r);
     }
 }
 
@@ -68,15 +67,19 @@ static void attend_chunk(const job *j, int64_t head, int64_t from, int64_t to, s
     int64_t first = sinks ? 0 : first_of(j, from), limit = limit_of(j, to - 1);
     if (sinks && limit > j->c->n_sink) limit = j->c->n_sink;
     if (first > begin) begin = first / WICK_KEY_BLOCK * WICK_KEY_BLOCK;
-    for (int64_t r = from; r < to; r++) desk->first[r - from] = sinks ? 0 : first_of(j, r);
+    int64_t shift = cpu_kv_shift(s, begin);
+    for (int64_t r = from; r < to; r++) {
+        desk->first[r - from] = (sinks ? 0 : first_of(j, r)) - shift;
+        desk->limit[r - from] = limit_of(j, r) - shift;
+    }
     wick_attend_args a = {.q = desk->q,
                           .q_stride = j->c->d_head,
                           .n_row = (int)(to - from),
                           .d = j->c->d_head,
                           .k = kv->k + (size_t)head * kv->head_size,
                           .v = kv->v + (size_t)head * kv->head_size,
-                          .key_from = begin,
-                          .key_to = end < limit ? end : limit,
+                          .key_from = begin - shift,
+                          .key_to = (end < limit ? end : limit) - shift,
                           .first = desk->first,
                           .limit = desk->limit,
                           .scale = j->c->scale,

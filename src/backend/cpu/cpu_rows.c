@@ -72,7 +72,7 @@ static void append(const cpu_work *w, const cpu_op *op, int64_t r, bool last) {
     const cpu_cache *c = &w->p->caches[op->cache];
     const cpu_kv *kv = &w->s->kvs[op->cache];
     const float *k = cpu_row(w, op->in[0], r, last), *v = cpu_row(w, op->in[1], r, last);
-    int64_t position = w->s->position + (last ? w->s->n - 1 : r);
+    int64_t position = w->s->position + (last ? w->s->n - 1 : r), place = position - cpu_kv_shift(w->s, position);
     wick_kv_store_fn *store = w->s->options.kv_f32 ? w->p->kernels.kv_store_f32 : w->p->kernels.kv_store_f16;
     float rounded[2][CPU_MAX_HEAD];
     for (int64_t g = 0; g < c->n_kv_head; g++, k += c->d_head, v += c->d_head) {
@@ -80,7 +80,7 @@ static void append(const cpu_work *w, const cpu_op *op, int64_t r, bool last) {
             cpu_round_int8(k, c->d_head, rounded[0]);
             cpu_round_int8(v, c->d_head, rounded[1]);
         }
-        store(c->int8 ? rounded[0] : k, c->int8 ? rounded[1] : v, position, c->d_head, kv->k + (size_t)g * kv->head_size,
+        store(c->int8 ? rounded[0] : k, c->int8 ? rounded[1] : v, place, c->d_head, kv->k + (size_t)g * kv->head_size,
               kv->v + (size_t)g * kv->head_size);
     }
 }

@@ -46,10 +46,50 @@ static wick_status make_blocks(wick_backend_state *s, wick_error *err) {
 
 /* ---------------------------------------------------------------- caches */
 
+static int64_t n_chunk_of(int64_t n) { return (n + WICK_KEY_CHUNK - 1) / WICK_KEY_CHUNK; }
+
+/* Where keys lie. A ring holds what the rows of the longest step see, or what is to be kept before the last of them. */
+static wick_status lay_chunks(wick_backend_state *s, wick_error *err) {
+    const wick_state_options *o = &s->options;
+    wick_sight sight;
+    s->n_still = n_chunk_of(o->context);
+    if (!o->n_keep) return WICK_OK;
+    if (o->n_keep < 0 || !wick_graph_is_endless(s->p->g, &sight))
+        return wick_fail(err, WICK_EINVAL, "a cache of %lld tokens beside the visible ones, for a graph that sees all of them",
+                         (long long)o->n_keep);
+    int64_t all = s->n_still, still = n_chunk_of(sight.n_first), keep = o->n_keep > WICK_KEY_BLOCK ? o->n_keep : WICK_KEY_BLOCK;
+    if (sight.n_last >= o->context || keep >= o->context) return WICK_OK;
+    int64_t ring = n_chunk_of(sight.n_last + keep + o->chunk);
+    if (still + ring < all) s->n_still = still, s->n_ring = ring;
+    return WICK_OK;
+}
+
+/* First position behind the still chunks. */
+static int64_t still_end(const wick_backend_state *s) { return s->n_still * WICK_KEY_CHUNK; }
+
+/* First key that a row at `position` may read. */
+static int64_t first_needed(const wick_backend_state *s, int64_t position) {
+    int64_t window = 0, first;
+    for (size_t i = 0; i < s->p->n_cache; i++)
+        if (s->p->caches[i].window > window) window = s->p->caches[i].window;
+    first = position + 1 - window;
+    return first > still_end(s) ? first : still_end(s);
+}
+
+void cpu_state_reached(wick_backend_state *s, int64_t position) {
+    s->position_end = position;
+    if (position > s->reach) s->reach = position;
+    int64_t oldest = s->reach - s->n_ring * WICK_KEY_CHUNK;
+    if (s->n_ring && oldest > s->oldest) s->oldest = oldest;
+}
+
 static wick_status make_caches(wick_backend_state *s, wick_error *err) {
     const wick_backend_plan *p = s->p;
-    uint64_t total = 0, context = wick_align_up((uint64_t)s->options.context, 16);
     bool overflow = false;
+    WICK_TRY(lay_chunks(s, err));
+    uint64_t total = 0, places = (uint64_t)(s->n_ring ? (s->n_still + s->n_ring) * WICK_KEY_CHUNK : s->options.context),
+             context = wick_align_up(places, 16);
+    s->oldest = still_end(s);
     s->kv_size = s->options.kv_f32 ? 4 : 2;
     s->kvs = WICK_NEW_ARRAY(cpu_kv, p->n_cache ? p->n_cache : 1);
     s->conv = WICK_NEW_ARRAY(float *, p->n_conv ? p->n_conv : 1);
@@ -129,7 +169,7 @@ static wick_status make_desks(wick_backend_state *s, wick_error *err) {
     int64_t d, group, n_kv_head;
     bool overflow = false;
     attention_bounds(s->p, &d, &group, &n_kv_head);
-    s->n_chunk = (s->options.context + WICK_KEY_CHUNK - 1) / WICK_KEY_CHUNK;
+    s->n_chunk = s->n_still + (s->n_ring ? s->n_ring + 1 : 0); /* the oldest and the newest that rows see may share a place */
     for (size_t i = 0; i < s->p->n_cache; i++)
         if (s->p->caches[i].n_sink) {
             s->n_chunk++; /* the one that holds both sinks and the window's first keys gives two states */
@@ -205,19 +245,34 @@ static void conv_reset(wick_backend_state *s) {
 
 bool cpu_state_rewind(wick_backend_state *s, int64_t position) {
     if (s->p->n_conv && position != 0 && position != s->position_end) return false;
+    if (position > still_end(s) && first_needed(s, position) < s->oldest) return false;
     if (position == 0) conv_reset(s);
+    if (position <= still_end(s)) s->reach = position, s->oldest = still_end(s); /* what comes behind is evaluated anew */
     s->position_end = position;
     return true;
 }
 
 /* ---------------------------------------------------------------- canonical form */
 
-uint64_t cpu_state_export_size(const wick_backend_state *s, int64_t n) {
+static uint64_t position_size(const wick_backend_state *s) {
     uint64_t size = 0;
-    for (size_t i = 0; i < s->p->n_cache; i++)
-        size += 2 * (uint64_t)n * (uint64_t)(s->p->caches[i].n_kv_head * s->p->caches[i].d_head) * s->kv_size;
+    for (size_t i = 0; i < s->p->n_cache; i++) size += 2 * (uint64_t)(s->p->caches[i].n_kv_head * s->p->caches[i].d_head) * s->kv_size;
+    return size;
+}
+
+static uint64_t conv_size(const wick_backend_state *s) {
+    uint64_t size = 0;
     for (size_t i = 0; i < s->p->n_conv; i++) size += (uint64_t)(s->p->convs[i].n * (s->p->convs[i].width - 1)) * 4;
     return size;
+}
+
+/* Which of the first n positions are there: those of the still chunks, and from the oldest on. */
+static int64_t n_held(const wick_backend_state *s, int64_t n, int64_t oldest) {
+    return n > still_end(s) ? still_end(s) + (n > oldest ? n - oldest : 0) : n;
+}
+
+uint64_t cpu_state_export_size(const wick_backend_state *s, int64_t n) {
+    return (uint64_t)n_held(s, n, s->oldest) * position_size(s) + conv_size(s);
 }
 
 /* One position of one head between the cache (lanes of 16 positions) and a dense row. */
@@ -239,15 +294,19 @@ static void move_value(uint8_t *head, uint8_t *row, int64_t position, int64_t d,
         memcpy(at, row, (size_t)d * size);
 }
 
-static void move_all(const wick_backend_state *s, int64_t n, uint8_t *bytes, bool out) {
+/* The positions below n, without those between the still chunks and `oldest`. */
+static void move_all(const wick_backend_state *s, int64_t n, int64_t oldest, uint8_t *bytes, bool out) {
+    int64_t held = n_held(s, n, oldest), gap = oldest - still_end(s);
     for (size_t i = 0; i < s->p->n_cache; i++) {
         const cpu_cache *c = &s->p->caches[i];
         for (int side = 0; side < 2; side++)
-            for (int64_t position = 0; position < n; position++)
+            for (int64_t j = 0; j < held; j++) {
+                int64_t position = j < still_end(s) ? j : j + gap, place = position - cpu_kv_shift(s, position);
                 for (int64_t g = 0; g < c->n_kv_head; g++, bytes += (size_t)c->d_head * s->kv_size) {
                     uint8_t *head = (side ? s->kvs[i].v : s->kvs[i].k) + (size_t)g * s->kvs[i].head_size;
-                    (side ? move_value : move_key)(head, bytes, position, c->d_head, s->kv_size, out);
+                    (side ? move_value : move_key)(head, bytes, place, c->d_head, s->kv_size, out);
                 }
+            }
     }
     for (size_t i = 0; i < s->p->n_conv; i++) {
         size_t size = (size_t)(s->p->convs[i].n * (s->p->convs[i].width - 1)) * 4;
@@ -259,16 +318,29 @@ static void move_all(const wick_backend_state *s, int64_t n, uint8_t *bytes, boo
     }
 }
 
-void cpu_state_export(const wick_backend_state *s, int64_t n, void *dst) { move_all(s, n, dst, true); }
+void cpu_state_export(const wick_backend_state *s, int64_t n, void *dst) { move_all(s, n, s->oldest, dst, true); }
+
+/* From where on `size` bytes hold the newest positions below n; -1: they hold too few to go on from, more than there is room for, or no
+ * whole number. */
+static int64_t oldest_of(const wick_backend_state *s, int64_t n, uint64_t size) {
+    uint64_t one = position_size(s), rest = conv_size(s);
+    if (n <= still_end(s) || !s->n_ring || !one) return size == (uint64_t)n * one + rest ? still_end(s) : -1;
+    if (size < rest || (size - rest) % one || (size - rest) / one > (uint64_t)n) return -1;
+    int64_t oldest = still_end(s) + n - (int64_t)((size - rest) / one);
+    return oldest <= first_needed(s, n) && n - oldest <= s->n_ring * WICK_KEY_CHUNK ? oldest : -1;
+}
 
 wick_status cpu_state_import(wick_backend_state *s, int64_t n, const void *src, uint64_t size, wick_error *err) {
     if (n < 0 || n > s->options.context)
         return wick_fail(err, WICK_ELIMIT, "%lld tokens of state, but the session holds at most %lld", (long long)n,
                          (long long)s->options.context);
-    if (size != cpu_state_export_size(s, n))
-        return wick_fail(err, WICK_EMISMATCH, "%llu bytes of state, expected %llu for %lld tokens", (unsigned long long)size,
-                         (unsigned long long)cpu_state_export_size(s, n), (long long)n);
-    move_all(s, n, (uint8_t *)(uintptr_t)src, false);
-    s->position_end = n;
+    int64_t oldest = oldest_of(s, n, size);
+    if (oldest < 0)
+        return wick_fail(err, WICK_EMISMATCH, "%llu bytes of state, expected %llu for %lld tokens%s", (unsigned long long)size,
+                         (unsigned long long)((uint64_t)n_held(s, n, first_needed(s, n)) * position_size(s) + conv_size(s)), (long long)n,
+                         s->n_ring ? ", or those of some more" : "");
+    move_all(s, n, oldest, (uint8_t *)(uintptr_t)src, false);
+    s->oldest = oldest;
+    s->reach = s->position_end = n;
     return WICK_OK;
 }

@@ -41,6 +41,11 @@ struct wick_backend_state {
     int64_t *tokens, *positions;        /* [chunk], as the program has them */
     size_t kv_size;                     /* element */
     int64_t position_end;               /* tokens evaluated so far: what recurrent state stands at */
+    /* Key chunks that have places of their own, and places that the later ones go around in (0: all have their own). Whole chunks, so
+     * that a chunk's keys lie together wherever it is. */
+    int64_t n_still, n_ring;
+    int64_t reach;  /* positions below were evaluated, by now or before something was taken back */
+    int64_t oldest; /* position behind the still chunks whose key is the first that was not overwritten */
 
     /* of the step that runs */
     int64_t n, position;
@@ -65,6 +70,12 @@ enum { CPU_UP_SIZE = CPU_BLOCK_TILES * WICK_TILE_ROWS * CPU_BLOCK_UNITS * WICK_P
 
 static inline int64_t cpu_n_row(const cpu_work *w, bool last) { return last ? 1 : w->s->n; }
 
+/* By how much the place of a key in the caches is lower than its position. */
+static inline int64_t cpu_kv_shift(const wick_backend_state *s, int64_t position) {
+    int64_t behind = position / WICK_KEY_CHUNK - s->n_still;
+    return s->n_ring && behind >= s->n_ring ? behind / s->n_ring * s->n_ring * WICK_KEY_CHUNK : 0;
+}
+
 /* Row r of a value, for work on the last row (r = 0) or on all rows. */
 static inline float *cpu_row(const cpu_work *w, cpu_ref ref, int64_t r, bool last) {
     int64_t row = ref.last ? 0 : last ? w->s->n - 1 : r;
@@ -87,6 +98,8 @@ static inline cpu_codes cpu_codes_at(uint8_t *base, int64_t k_pad, int64_t n) {
     return c;
 }
 
+/* cpu_state.c: all positions below this one are evaluated. */
+void cpu_state_reached(wick_backend_state *s, int64_t position);
 /* cpu_rows.c: the row ops of a phase on rows [from, to). */
 void cpu_rows(const cpu_work *w, const cpu_phase *ph, int64_t from, int64_t to);
 /* cpu_linear.c, cpu_attend.c, cpu_conv.c: this thread's share of a main. Attend passes a barrier of its own. */

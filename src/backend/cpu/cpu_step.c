@@ -60,8 +60,8 @@ wick_status cpu_step(wick_backend_state *s, const int32_t *tokens, int64_t n, in
                      wick_error *err) {
     WICK_TRY(check_step(s, tokens, n, position, err));
     if (position != s->position_end && !cpu_state_rewind(s, position))
-        return wick_fail(err, WICK_EINVAL, "a step at position %lld, but the recurrent state stands at %lld", (long long)position,
-                         (long long)s->position_end);
+        return wick_fail(err, WICK_EINVAL, "a step at position %lld, but the state stands at %lld and cannot go back so far",
+                         (long long)position, (long long)s->position_end);
     for (int64_t i = 0; i < n; i++) {
         s->tokens[i] = tokens[i];
         s->positions[i] = position + i;
@@ -75,7 +75,7 @@ wick_status cpu_step(wick_backend_state *s, const int32_t *tokens, int64_t n, in
         if (err) *err = s->error;
         return s->status;
     }
-    s->position_end = position + n;
+    cpu_state_reached(s, position + n);
     if (want_logits) {
         cpu_work w = {.s = s, .p = s->p, .base = s->base};
         *logits = cpu_row(&w, s->p->logits, 0, true);
