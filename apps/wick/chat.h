@@ -32,7 +32,8 @@ typedef struct chat {
     double load_seconds;
     bool terminal; /* somebody is typing */
     bool verbose, quiet;
-    bool failed; /* something went wrong: the exit status of a run without a terminal */
+    bool out_of_sight; /* it was said that the model no longer sees all of the conversation */
+    bool failed;       /* something went wrong: the exit status of a run without a terminal */
     bool leave;
 } chat;
 
@@ -61,7 +62,9 @@ void chat_print(const char *text, size_t size);
 void chat_note(const chat *c, const char *format, ...) WICK_PRINTF(2, 3);
 /* "wick chat: SENTENCE"; remembers that something failed. */
 void chat_complain(chat *c, const char *format, ...) WICK_PRINTF(2, 3);
-/* "context [####......] 412 of 1024 tokens (40 %)". */
+/* "context [####......] 412 of 1024 tokens (40 %)"; without an end, how much of the conversation the model sees. */
 void chat_show_meter(const chat *c);
+/* The model, if its context has no end (and --ctx gave it none); else NULL. */
+const wick_model_info *chat_endless(const chat *c);
 
 #endif

@@ -83,7 +83,10 @@ static void show_info(chat *c) {
     printf("model       %s\n", c->options->model);
     if (m->n_layers) printf("layers      %" PRId64 "\n", m->n_layers);
     printf("vocabulary  %" PRId64 "\n", m->n_vocab);
-    printf("context     %" PRId64 " tokens\n", wick_session_capacity(c->session));
+    if (chat_endless(c))
+        printf("context     without an end: the first %" PRId64 " tokens and the last %" PRId64 " are seen\n", m->n_first, m->n_last);
+    else
+        printf("context     %" PRId64 " tokens\n", wick_session_capacity(c->session));
     printf("weights     %.1f MB\n", (double)m->weights_size / 1e6);
     printf("executed    %s\n", plans[m->plan]);
     printf("chat format %s\n", c->format);

@@ -22,6 +22,7 @@ void chat_replace_log(chat *c, chat_log *log, int64_t id) {
     *log = (chat_log){0};
     c->id = id;
     c->i_first = 0;
+    c->out_of_sight = false;
 }
 
 bool chat_begin_anew(chat *c) {

@@ -94,6 +94,12 @@ static size_t next_turn(const chat *c, size_t i) {
     return i;
 }
 
+static const char *how_to_get_more(const chat *c) {
+    const wick_model_info *m = wick_model_info_get(c->model);
+    bool asked = m->endless || wick_session_capacity(c->session) < m->max_context;
+    return asked ? "give --ctx a larger number" : "export the model with a larger --max_context_length";
+}
+
 /* Leaves out the oldest turns until prompt and answer fit. The system message stays. An answer is given an eighth of the context to
  * begin with (or what was asked for, up to a quarter). Once something must go, a quarter is made free, so that the turns after
  * this one find their beginning evaluated. */
@@ -108,10 +114,8 @@ static wick_status fit(chat *c, wick_error *err) {
         WICK_TRY(count(c, i, &n, err));
     }
     if (n > capacity)
-        return wick_fail(err, WICK_ELIMIT,
-                         "this message%s has %zu tokens, the context holds %zu: shorten it, or export the model with a larger "
-                         "--max_context_length",
-                         c->log.system ? " with the system message" : "", n, capacity);
+        return wick_fail(err, WICK_ELIMIT, "this message%s has %zu tokens, the context holds %zu: shorten it, or %s",
+                         c->log.system ? " with the system message" : "", n, capacity, how_to_get_more(c));
     if (i > c->i_first)
         chat_note(c, "(the context of %zu tokens is full: the oldest %zu messages are left out from now on%s)", capacity, i,
                   c->log.system ? "; the system message stays" : "");
@@ -176,15 +180,27 @@ static bool prefill_goes_on(void *user, double done, double total) {
     return !chat_interrupt_seen();
 }
 
+const wick_model_info *chat_endless(const chat *c) {
+    const wick_model_info *m = wick_model_info_get(c->model);
+    return m->endless && wick_session_capacity(c->session) > m->max_context ? m : NULL;
+}
+
 void chat_show_meter(const chat *c) {
+    const wick_model_info *endless = chat_endless(c);
     size_t used;
     wick_session_tokens(c->session, &used);
-    int64_t capacity = wick_session_capacity(c->session);
+    int64_t capacity = endless ? endless->n_first + endless->n_last : wick_session_capacity(c->session);
     double part = (double)used / (double)capacity;
     char bar[11] = "..........";
     for (int i = 0; i < 10 && i < (int)(part * 10 + 0.5); i++) bar[i] = '#';
-    chat_note(c, "context [%s] %zu of %lld tokens (%.0f %%)%s", bar, used, (long long)capacity, 100 * part,
-              part >= 0.8 ? "; nearly full: the oldest turns will be left out" : "");
+    if (endless && part > 1)
+        chat_note(c, "context [%s] %zu tokens; the model sees the first %lld and the last %lld", bar, used, (long long)endless->n_first,
+                  (long long)endless->n_last);
+    else if (endless)
+        chat_note(c, "context [%s] %zu of %lld tokens that the model sees at once; there is no end", bar, used, (long long)capacity);
+    else
+        chat_note(c, "context [%s] %zu of %lld tokens (%.0f %%)%s", bar, used, (long long)capacity, 100 * part,
+                  part >= 0.8 ? "; nearly full: the oldest turns will be left out" : "");
 }
 
 static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
@@ -223,6 +239,15 @@ static void take_back(chat *c, size_t n) {
 
 /* ---------------------------------------------------------------- the turn */
 
+/* Once in a chat: that it goes on, and what the model has forgotten. */
+static void note_sight(chat *c, size_t n) {
+    const wick_model_info *m = chat_endless(c);
+    if (!m || c->out_of_sight || (int64_t)n <= m->n_first + m->n_last) return;
+    c->out_of_sight = true;
+    chat_note(c, "(the chat goes on without an end, but from now on the model sees its first %lld tokens and the last %lld only)",
+              (long long)m->n_first, (long long)m->n_last);
+}
+
 static void end_of_answer(chat *c, const wick_generate_result *r, bool stopped) {
     int64_t capacity = wick_session_capacity(c->session);
     if (stopped)
@@ -232,6 +257,7 @@ static void end_of_answer(chat *c, const wick_generate_result *r, bool stopped) 
                   (long long)capacity);
     else if (r->finish == WICK_FINISH_LENGTH && c->terminal)
         chat_note(c, "(the answer has its %zu tokens)", r->n_predicted);
+    note_sight(c, r->n_prompt + r->n_predicted);
     if (c->verbose) show_statistics(c, r);
     if (c->verbose || (c->terminal && !c->quiet)) chat_show_meter(c);
 }

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """chat_at_terminal.py BUILD SOURCE: drives `wick chat` through a pseudo-terminal and through pipes, and looks at what it kept."""
-import json, os, pty, re, select, shutil, signal, sqlite3, subprocess, sys, tempfile, time, unittest
+import json, os, pty, re, shutil, signal, sqlite3, subprocess, sys, tempfile, time, unittest
+
+from terminal import Terminal
 
 BUILD, SOURCE = sys.argv[1:3]
 WICK = os.path.join(BUILD, "wick")
 STORIES = os.path.join(SOURCE, "examples/models/stories260K/stories260K.bin")
 TOKENIZER = os.path.join(SOURCE, "tests/data/text/tokenizer/trained/bl_p3.json")
+SINK = os.path.join(SOURCE, "tests/data/stock/st_8da4w_sink.pte")
+WORDS = os.path.join(SOURCE, "examples/models/stories260K/tok512.bin")
 WORK = tempfile.mkdtemp()
 MODEL, OTHER, LONG, PLAIN = (os.path.join(WORK, name) for name in ("m.pte", "other.pte", "long.pte", "plain.pte"))
 BOS, EOT = 4000, 4004  # ids of bl_p3.json
@@ -86,62 +90,6 @@ class Chat(unittest.TestCase):
         """What /show prompt printed: (text, ids) each."""
         return [(text, [int(i) for i in ids.split()])
                 for text, ids in re.findall(r"(<\|begin_of_text\|>.*?)\n\d+ tokens:((?: \d+)+)\n", out, re.S)]
-
-
-class Terminal:
-    def __init__(self, command, environment):
-        self.seen, self.status = "", None
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(command[0], command, environment)
-
-    def expect(self, pattern, timeout=200):
-        """Waits for the pattern; returns what came before it."""
-        end = time.monotonic() + timeout
-        while True:
-            m = re.search(pattern, self.seen, re.S)
-            if m:
-                before, self.seen = self.seen[:m.start()], self.seen[m.end():]
-                return before
-            if time.monotonic() > end or not self.read(end - time.monotonic()):
-                raise AssertionError(f"no {pattern!r} in {self.seen[-500:]!r}")
-
-    def read(self, timeout):
-        ready, _, _ = select.select([self.fd], [], [], max(timeout, 0))
-        try:
-            data = os.read(self.fd, 65536) if ready else b""
-        except OSError:
-            data = b""
-        self.seen += data.decode(errors="replace").replace("\r", "")
-        return bool(data)
-
-    def send(self, text):
-        os.write(self.fd, text.encode())
-
-    def say(self, text):
-        """A line, and what is printed until the next prompt."""
-        self.send(text + "\r")
-        return self.expect(r"\n>>> ")
-
-    def wait(self):
-        end = time.monotonic() + 200
-        while self.status is None:
-            if time.monotonic() > end:
-                raise AssertionError(f"still running after {self.seen[-500:]!r}")
-            self.read(0.05)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-        return self.status
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
-        self.wait()
-
-    def close(self):
-        if self.status is None:
-            self.kill()
-        os.close(self.fd)
 
 
 class Prompts(Chat):
@@ -355,6 +303,97 @@ class Context(Chat):
     def test_an_answer_cut_by_the_context_says_so(self):
         _, err = self.pipe("Hello\n", "--ctx", "64", "-n", "0", "--ignore_eos")
         self.assertIn("the context of 64 tokens is full: the answer ends here", err)
+
+
+    def test_at_a_terminal(self):
+        """The meter warns, the cut answer says what comes next, and the next turn goes on with what fits."""
+        t = self.terminal("--ctx", "128", "-n", "0", "--ignore_eos")
+        seen = t.say("One")
+        self.assertIn("(the context of 128 tokens is full: the answer ends here; the next turn leaves out the oldest ones)", seen)
+        self.assertIn("context [##########] 128 of 128 tokens (100 %); nearly full: the oldest turns will be left out", seen)
+        seen = t.say("Two")
+        self.assertIn("(the context of 128 tokens is full: the oldest 2 messages are left out from now on)", seen)
+        self.assertEqual([r[0] for r in self.rows()], ["user", "assistant"] * 2)
+        self.assertIn("(left out) user: One", t.say("/show messages"))
+        self.assertRegex(t.say("word " * 200), r"this message has \d+ tokens, the context holds 128: shorten it, or give --ctx a larger number")
+
+
+class Endless(Chat):
+    """A program with attention sinks (4 tokens, a window of 32, a context of 128) has no end."""
+
+    def pipe(self, text, *options, **others):
+        return super().pipe(text, "--raw", "--tokenizer", WORDS, "-n", "100", "--ignore_eos", *options, model=SINK, **others)
+
+    def continuation(self, text, *options):
+        return subprocess.run([WICK, "run", SINK, "--raw", "--tokenizer", WORDS, "-t", "0", "-n", "100", "--ignore_eos", *options, text],
+                              stdout=subprocess.PIPE, check=True).stdout.decode()
+
+    def test_goes_on_behind_its_context(self):
+        turns = ["Once upon a time", "Then", "And so", "In the end"]
+        out, err = self.pipe("\n".join(turns) + "\n", "-v")
+        self.assertEqual(err.count("goes on without an end"), 1)
+        self.assertIn("from now on the model sees its first 4 tokens and the last 32 only", err)
+        self.assertNotIn("full", err)
+        self.assertNotIn("left out", err)
+        used = [int(n) for n in re.findall(r"context \[#{10}\] (\d+) tokens; the model sees the first 4 and the last 32", err)]
+        self.assertEqual(len(used), 4)
+        self.assertGreater(used[3], 3 * 128)
+        counts = [(int(n), int(old)) for n, old in re.findall(r"prompt eval count: +(\d+) token\(s\), (\d+) of them", err)]
+        for (_, old), (before, _) in zip(counts[1:], counts):  # babble may have other tokens when it is read again, what came before it not
+            self.assertGreaterEqual(old, before - 2)
+        said = answers = ""
+        for turn in turns:
+            answer = self.continuation(said + turn)
+            said, answers = said + turn + answer, answers + answer
+        self.assertEqual(out, answers)
+
+    def test_in_every_plan(self):
+        turns = "Once upon a time\nThen\n"
+        for plan in ("raised", "mixed", "vm"):
+            _, err = self.pipe(turns, "--plan", plan, "-n", "150", "-v")
+            self.assertEqual(re.findall(r"eval count: +150 token", err), ["eval count:           150 token"] * 2)
+            self.assertGreater(int(re.findall(r"\] (\d+) tokens; the model sees", err)[1]), 2 * 128)
+
+    def test_saved_and_loaded(self):
+        out, err = self.pipe("Once\nThen\nSo\n/save far\nMore\n", "-v")
+        last = self.rows()[7]  # of the chat itself; then come the six of the copy
+        used = re.findall(r"\] (\d+) tokens; the model sees", err)
+        _, err = self.pipe("/load far\n/show context\nMore\n", "-v")
+        self.assertEqual(re.findall(r"\] (\d+) tokens; the model sees", err), used[2:])  # after loading and after the answer
+        self.assertGreater(int(re.search(r"(\d+) of them evaluated before", err)[1]), 128)
+        self.assertEqual(self.rows()[-1], last)
+        shutil.rmtree(os.path.join(self.home, ".local/share/wick/states"))
+        _, err = self.pipe("/load far\nMore\n", "-v")
+        self.assertEqual(re.search(r"(\d+) of them evaluated before", err)[1], "0")
+        self.assertEqual(self.rows()[-1], last)
+
+    def test_an_end_that_was_asked_for(self):
+        _, err = self.pipe("Once\nThen\nSo\n", "--ctx", "200")
+        self.assertIn("(the context of 200 tokens is full: the oldest", err)
+
+    def test_at_a_terminal(self):
+        if NO_TERMINAL:
+            self.skipTest(NO_TERMINAL)
+        t = Terminal([WICK, "chat", SINK, "-t", "0", "--raw", "--tokenizer", WORDS, "--ignore_eos"], self.environment)
+        self.terminals.append(t)
+        t.expect(">>> ")
+        t.say("/set parameter num_predict 20")
+        self.assertRegex(t.say("Once"), r"context \[#+\.+\] \d+ of 36 tokens that the model sees at once; there is no end")
+        t.say("/set parameter num_predict 0")
+        seen = t.say("Then")
+        self.assertIn("(the answer has its 128 tokens)", seen)
+        self.assertIn("(the chat goes on without an end", seen)
+        self.assertNotIn("(the chat goes on without an end", t.say("So"))
+        self.assertRegex(t.say("/show info"), r"context +without an end: the first 4 tokens and the last 32 are seen")
+        before = self.rows()
+        t.say("/retry")
+        self.assertEqual(self.rows(), before)
+        t.say("/undo")
+        t.say("So")
+        self.assertEqual(self.rows(), before)
+        t.say("/clear")
+        t.say("Once")
+        self.assertEqual(self.rows()[-1][0], "assistant")
 
 
 class Keeping(Chat):
