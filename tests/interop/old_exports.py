@@ -1,4 +1,4 @@
-"""old_exports.py make|record|compare FOLDER NAME...: programs of older exporters, and what their own runtimes answer.
+"""old_exports.py todo|make|made|compare FOLDER NAME...: programs of older exporters, and what their own runtimes answer.
 
 Runs in an environment that tools/old_env made; a name begins with the exporter it needs:
 
@@ -6,16 +6,18 @@ Runs in an environment that tools/old_env made; a name begins with the exporter 
   oe010_*  optimum-executorch 0.1.0 on ExecuTorch 1.0.1 and transformers 4.56.1
   oe110_*  optimum-executorch 1.1.0 on ExecuTorch 1.1.0 and transformers 5.0.0rc1
 
-All models are tiny and random, made from a seed. `make` writes NAME.pte; nothing of an exporter is patched. `record` runs NAME.pte in
-this environment's runtime and writes NAME.json: prompts, 32 greedy tokens each with their margins, and how far prefilling token by
-token and in chunks of 8 is from one call (tests/support/stock_agree.h says how it is used). `compare` follows the tokens of NAME.json
-in this environment's runtime, which may be a newer one: exit status 1 if it does not agree by agree.py. `list` prints the names,
-`version NAME` the ExecuTorch that makes one. tools/interop_old does all of it.
+All models are tiny and random, made from a seed; nothing of an exporter is patched. `make` writes NAME.pte, runs it in this
+environment's runtime and writes NAME.json: prompts, 32 greedy tokens each with their margins, and how far prefilling token by
+token and in chunks of 8 is from one call (tests/support/stock_agree.h says how it is used); or, where the exporter or its runtime
+refuses, their words. What has a NAME.json is kept. `todo` prints a version and those names without NAME.json that it makes, `made` the
+paths, without .pte, of those that could be made. `compare` follows the tokens of their NAME.json in this environment's runtime, which
+may be a newer one: exit status 1 if one does not agree by agree.py. `list` prints the names. tools/interop_old does all of it.
 """
 import hashlib
 import json
 import os
 import sys
+import traceback
 
 import numpy as np
 
@@ -142,13 +144,6 @@ def make_optimum(folder, name, recipe):
     os.replace(os.path.join(folder, name, 'model.pte'), os.path.join(folder, name + '.pte'))
 
 
-def make(folder, name):
-    import torch
-    torch.set_num_threads(1)
-    version, recipe = name.split('_', 1)
-    (make_llm if version in LLM_VERSIONS else make_optimum)(folder, name, recipe)
-
-
 # ---------------------------------------------------------------- running
 
 
@@ -256,12 +251,55 @@ def record(folder, name):
             out['runs'].append(run)
         if 'logits_first' not in out:
             out['logits_first'] = [float('%.7g' % x) for x in rows[0]]
-    json.dump(out, open(os.path.join(folder, name + '.json'), 'w'), separators=(',', ':'))
+    json.dump(out, open(note_path(folder, name), 'w'), separators=(',', ':'))
 
 
-def compare(folder, name):
+def note_path(folder, name):
+    return os.path.join(folder, name + '.json')
+
+
+def refusal(folder, name):
+    """The words with which a program was refused by those who should have made it, or None."""
+    return json.load(open(note_path(folder, name))).get('refused')
+
+
+def refuse(folder, name, words):
+    json.dump({'name': name, 'refused': ' '.join(words.split())[:300]}, open(note_path(folder, name), 'w'))
+
+
+def version_of(name):
+    return dict(LLM_VERSIONS, **OPTIMUM_VERSIONS)[name.split('_')[0]]
+
+
+def todo(folder, names):
+    missing = [n for n in names if not os.path.exists(note_path(folder, n))]
+    if missing:
+        print(version_of(missing[0]), *(n for n in missing if version_of(n) == version_of(missing[0])))
+
+
+def make(folder, names):
+    import torch
+    torch.set_num_threads(1)
+    for name in names:
+        if os.path.exists(note_path(folder, name)):
+            continue
+        version, recipe = name.split('_', 1)
+        refuse(folder, name, 'the process died')  # until it is known better
+        try:
+            (make_llm if version in LLM_VERSIONS else make_optimum)(folder, name, recipe)
+            record(folder, name)
+        except (Exception, SystemExit) as e:  # whatever they raise is their answer
+            traceback.print_exc()
+            refuse(folder, name, '%s: %s' % (type(e).__name__, e))
+
+
+def made(folder, names):
+    print('\n'.join(os.path.join(folder, name) for name in names if not refusal(folder, name)))
+
+
+def agrees(folder, name):
     """This runtime along the recorded tokens; False if it does not agree."""
-    reference, path = json.load(open(os.path.join(folder, name + '.json'))), os.path.join(folder, name + '.pte')
+    reference, path = json.load(open(note_path(folder, name))), os.path.join(folder, name + '.pte')
     recipe = name.split('_', 1)[1]
     worst_margin, flips, steps, top = 0.0, 0, 0, 0.0
     for run in reference['runs']:
@@ -280,20 +318,29 @@ def compare(folder, name):
     return good
 
 
+def compare(folder, names):
+    passed = failed = refused = 0
+    for name in names:
+        words = refusal(folder, name)
+        if words:
+            print('%-20s could not be made: %s' % (name, words))
+            refused += 1
+        elif agrees(folder, name):
+            passed += 1
+        else:
+            failed += 1
+    print('%d passed, %d failed, %d could not be made' % (passed, failed, refused))
+    return failed > 0
+
+
 def main():
     if sys.argv[1:] == ['list']:
         print('\n'.join(names()))
         return 0
-    if sys.argv[1:2] == ['version'] and len(sys.argv) == 3:
-        print(dict(LLM_VERSIONS, **OPTIMUM_VERSIONS)[sys.argv[2].split('_')[0]])
-        return 0
-    if len(sys.argv) < 4 or sys.argv[1] not in ('make', 'record', 'compare'):
+    verbs = {'todo': todo, 'make': make, 'made': made, 'compare': compare}
+    if len(sys.argv) < 4 or sys.argv[1] not in verbs:
         sys.exit(__doc__)
-    folder, good = os.path.abspath(sys.argv[2]), True
-    os.makedirs(folder, exist_ok=True)
-    for name in sys.argv[3:]:
-        good &= {'make': make, 'record': record, 'compare': compare}[sys.argv[1]](folder, name) is not False
-    return 0 if good else 1
+    return 1 if verbs[sys.argv[1]](os.path.abspath(sys.argv[2]), sys.argv[3:]) else 0
 
 
 if __name__ == '__main__':
