@@ -1,4 +1,5 @@
-/* Norms: x * rsqrt(mean(x^2) + eps), then the weight. The mean is mean.out, or a product with a row of 1/K whose bias is eps. */
+/* Norms: x * rsqrt(mean(x^2) + eps), then the weight. The mean is mean.out, or a product with a row of 1/K whose bias is eps. Layer norms
+ * are one operator. */
 #include "raise/raise_int.h"
 
 static int64_t last_dim(const wick_value *v) { return v->rank && wick_dim_is_const(v->dims[v->rank - 1]) ? v->dims[v->rank - 1].c : 0; }
@@ -137,8 +138,31 @@ static wick_value_id build_weight(wick_raiser *r, const wick_node *n, const wick
     return as_before(r, wick_r_op(r, WICK_OP_rmsnorm, attrs, 2, (wick_value_id[]){m->v[0], w}), m->v[2], n->out);
 }
 
+/* v: x, weight and bias or -1; n[0]: width of a group, n[1]: groups */
+static bool match_layer(wick_raiser *r, const wick_node *n, wick_match *m) {
+    wick_dim n_row;
+    int64_t width;
+    if (!wick_r_made_by_instr(r, n->out, WICK_I_NATIVE_LAYER_NORM) || n->attrs.fine.axis != 0) return false;
+    for (int i = 0; i < 3; i++) m->v[i] = wick_r_in(r, n, i);
+    m->n[0] = last_dim(wick_r_value(r, m->v[0]));
+    if (m->n[0] < 1 || !wick_r_rows(wick_r_value(r, m->v[0]), &n_row, &width) || width % m->n[0]) return false;
+    m->n[1] = width / m->n[0];
+    for (int i = 1; i < 3; i++)
+        if (m->v[i] >= 0 && !wick_r_is_vector(r, m->v[i], m->n[0])) return false;
+    return true;
+}
+
+static wick_value_id build_layer(wick_raiser *r, const wick_node *n, const wick_match *m) {
+    wick_attrs attrs = {.norm = {.eps = (float)n->attrs.fine.number, .n_group = m->n[1]}};
+    wick_value_id in[3] = {wick_r_as_rows(r, m->v[0]), -1, -1};
+    for (int i = 1; i < 3; i++)
+        if (m->v[i] >= 0 && (in[i] = wick_r_vector(r, m->v[i], m->n[0])) < 0) return -1;
+    return wick_r_like(r, wick_r_op(r, WICK_OP_layernorm, attrs, 3, in), n->out);
+}
+
 const wick_pattern wick_pat_norm[] = {
     {"rmsnorm", WICK_OP_f_mul, match_rms, build_rms},
     {"its weight", WICK_OP_f_mul, match_weight, build_weight},
+    {"layernorm", WICK_OP_f_other, match_layer, build_layer},
 };
 const size_t wick_n_pat_norm = sizeof wick_pat_norm / sizeof *wick_pat_norm;

@@ -28,8 +28,8 @@ bool wick_r_fits(const wick_pte_tensor *t, int rank, const wick_dim *dims);
 wick_status wick_r_read_args(wick_r_call *c, int first, int n, wick_value_id *out);
 /* A dimension of a tensor of this rank, counted from the front. */
 bool wick_r_axis_arg(const wick_r_call *c, int i, int rank, int64_t *axis);
-/* Writes a value that was only moved to argument `out`. */
-wick_status wick_r_give(wick_r_call *c, int out, wick_value_id value);
+/* Writes a value to a result, which is an argument or in a list of them. */
+wick_status wick_r_give(wick_r_call *c, int32_t evalue, wick_value_id value);
 /* Writes the result of a fine node to argument `out`. */
 wick_status wick_r_emit(wick_r_call *c, wick_op op, wick_attrs attrs, int n_in, const wick_value_id *in, int out, int rank,
                         const wick_dim *dims);

@@ -60,6 +60,8 @@ static wick_status do_sigmoid(wick_r_call *c) { return unary(c, WICK_OP_f_sigmoi
 static wick_status do_neg(wick_r_call *c) { return unary(c, WICK_OP_f_neg, 0, 1); }
 static wick_status do_tanh(wick_r_call *c) { return unary(c, WICK_OP_f_tanh, 0, 1); }
 static wick_status do_exp(wick_r_call *c) { return unary(c, WICK_OP_f_exp, 0, 1); }
+static wick_status do_cos(wick_r_call *c) { return unary(c, WICK_OP_f_cos, 0, 1); }
+static wick_status do_sin(wick_r_call *c) { return unary(c, WICK_OP_f_sin, 0, 1); }
 
 static wick_status do_gelu(wick_r_call *c) {
     wick_value_id x;
@@ -106,7 +108,26 @@ static wick_status do_mean(wick_r_call *c) {
     in.dims[in.rank - 1] = wick_dim_const(1);
     wick_value_id y =
         wick_graph_fine(c->r->g, WICK_OP_f_mean, (wick_attrs){.fine = {0}}, &x, 1, dtype, in.rank, in.dims, wick_r_here(c->r));
-    return wick_r_give(c, 4, keep ? y : wick_r_view(c->r, y, in.rank - 1, in.dims));
+    return wick_r_give(c, c->args[4], keep ? y : wick_r_view(c->r, y, in.rank - 1, in.dims));
+}
+
+/* Over the last dimension, with weight and bias or without. number: eps; axis: 0 the rows, 1 their means, 2 one over their deviations. */
+static wick_status do_layer_norm(wick_r_call *c) {
+    wick_value_id in[3];
+    wick_dim shape[WICK_MAX_RANK];
+    wick_attrs attrs = {.fine = {0}};
+    int n = 0;
+    WICK_TRY(wick_r_read_args(c, 0, 1, &in[0]));
+    WICK_TRY(wick_r_read_args(c, 2, 2, &in[1]));
+    wick_value x = *wick_r_arg_value(c, in[0]);
+    if (x.rank < 1 || !wick_r_list_arg(c->r, c->args[1], shape, &n) || n != 1 || !wick_dim_equal(shape[0], x.dims[x.rank - 1]) ||
+        !wick_r_number_arg(c->r, c->args[4], &attrs.fine.number))
+        return wick_r_unsupported(c->r, "a norm over something other than the last dimension");
+    for (; attrs.fine.axis < 3; attrs.fine.axis++) {
+        WICK_TRY(wick_r_emit(c, WICK_OP_f_other, attrs, 3, in, 5 + (int)attrs.fine.axis, x.rank, x.dims));
+        x.dims[x.rank - 1] = wick_dim_const(1);
+    }
+    return WICK_OK;
 }
 
 /* x[.., K] with w[N, K] (linear) or w[K, N] (mm). */
@@ -350,6 +371,7 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_RSQRT] = do_rsqrt,
         [WICK_I_SIGMOID] = do_sigmoid,
         [WICK_I_MEAN] = do_mean,
+        [WICK_I_NATIVE_LAYER_NORM] = do_layer_norm,
         [WICK_I_MM] = do_linear,
         [WICK_I_LINEAR] = do_linear,
         [WICK_I_EMBEDDING_OUT] = do_embedding,
@@ -376,6 +398,8 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_NEG] = do_neg,
         [WICK_I_TANH] = do_tanh,
         [WICK_I_EXP] = do_exp,
+        [WICK_I_COS] = do_cos,
+        [WICK_I_SIN] = do_sin,
         [WICK_I_GELU] = do_gelu,
         [WICK_I_SOFTMAX] = do_softmax,
         [WICK_I_BMM] = do_bmm,
@@ -397,8 +421,6 @@ wick_r_handler *wick_r_compute_handler(wick_instr_op op) {
         [WICK_I_LOGICAL_OR] = do_both,
         [WICK_I_BITWISE_AND] = do_both,
         [WICK_I_BITWISE_OR] = do_both,
-        [WICK_I_COS] = do_like_first,
-        [WICK_I_SIN] = do_like_first,
         [WICK_I_LOGICAL_NOT] = do_like_first,
         [WICK_I_BITWISE_NOT] = do_like_first,
         [WICK_I_REMAINDER_SCALAR] = do_like_first,

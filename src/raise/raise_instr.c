@@ -13,12 +13,12 @@ bool wick_r_fits(const wick_pte_tensor *t, int rank, const wick_dim *dims) {
     return true;
 }
 
-wick_status wick_r_give(wick_r_call *c, int out, wick_value_id value) {
+wick_status wick_r_give(wick_r_call *c, int32_t evalue, wick_value_id value) {
     if (value < 0) return wick_fail_nomem(c->r->err);
     const wick_value *v = &c->r->g->values[value];
-    if (!wick_r_fits(wick_r_arg(c, out)->tensor, v->rank, v->dims))
+    if (!wick_r_fits(c->r->method->pte->values[evalue].tensor, v->rank, v->dims))
         return wick_r_unsupported(c->r, "a result does not have the shape that its operator gives");
-    return wick_r_write_tensor(c->r, c->args[out], value);
+    return wick_r_write_tensor(c->r, evalue, value);
 }
 
 wick_status wick_r_emit(wick_r_call *c, wick_op op, wick_attrs attrs, int n_in, const wick_value_id *in, int out, int rank,
@@ -26,7 +26,7 @@ wick_status wick_r_emit(wick_r_call *c, wick_op op, wick_attrs attrs, int n_in, 
     wick_dtype dtype;
     if (!wick_r_dtype(wick_r_arg(c, out)->tensor->scalar_type, &dtype))
         return wick_r_unsupported(c->r, "a result of a type that graphs do not have");
-    return wick_r_give(c, out, wick_graph_fine(c->r->g, op, attrs, in, n_in, dtype, rank, dims, wick_r_here(c->r)));
+    return wick_r_give(c, c->args[out], wick_graph_fine(c->r->g, op, attrs, in, n_in, dtype, rank, dims, wick_r_here(c->r)));
 }
 
 wick_status wick_r_read_args(wick_r_call *c, int first, int n, wick_value_id *out) {

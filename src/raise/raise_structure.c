@@ -9,7 +9,7 @@
 static wick_status copied(wick_r_call *c, int out, wick_value_id x, int rank, const wick_dim *dims) {
     if (wick_r_arg_value(c, wick_r_strip(c->r, x))->kind == WICK_VALUE_STATE)
         return wick_r_emit(c, WICK_OP_f_copy, (wick_attrs){.fine = {0}}, 1, &x, out, rank, dims);
-    return wick_r_give(c, out, wick_r_view(c->r, x, rank, dims));
+    return wick_r_give(c, c->args[out], wick_r_view(c->r, x, rank, dims));
 }
 
 static wick_status do_view(wick_r_call *c) {
@@ -66,7 +66,7 @@ static wick_status do_same(wick_r_call *c) {
     if (!wick_r_dtype(wick_r_arg(c, out)->tensor->scalar_type, &dtype))
         return wick_r_unsupported(c->r, "a result of a type that graphs do not have");
     bool state = wick_r_arg_value(c, wick_r_strip(c->r, x))->kind == WICK_VALUE_STATE; /* what it holds now, not what it will hold later */
-    if (dtype == wick_r_arg_value(c, x)->dtype && !state) return wick_r_give(c, out, x);
+    if (dtype == wick_r_arg_value(c, x)->dtype && !state) return wick_r_give(c, c->args[out], x);
     wick_value in = *wick_r_arg_value(c, x);
     return wick_r_emit(c, dtype == in.dtype ? WICK_OP_f_copy : WICK_OP_f_cast, (wick_attrs){.fine = {0}}, 1, &x, out, in.rank, in.dims);
 }
@@ -139,7 +139,7 @@ static wick_status do_expand(wick_r_call *c) {
     if (!ok) return wick_r_unsupported(c->r, "an expansion that does not follow");
     wick_value wanted = {.rank = rank};
     memcpy(wanted.dims, dims, sizeof dims);
-    if (wick_r_same_dims(&wanted, &in)) return wick_r_give(c, 3, x);
+    if (wick_r_same_dims(&wanted, &in)) return wick_r_give(c, c->args[3], x);
     return wick_r_emit(c, WICK_OP_f_other, (wick_attrs){.fine = {0}}, 1, &x, 3, rank, dims);
 }
 
@@ -159,14 +159,14 @@ static bool slice_bound(wick_dim bound, wick_dim size, wick_dim *out) {
     return true;
 }
 
-/* out_view: the result has lost the dimension (select). */
-static wick_status slice(wick_r_call *c, wick_value_id x, int64_t axis, wick_dim start, wick_dim end, int out, bool lose) {
+/* lose: the result has lost the dimension (select). */
+static wick_status slice(wick_r_call *c, wick_value_id x, int64_t axis, wick_dim start, wick_dim end, int32_t out, bool lose) {
     wick_raiser *r = c->r;
     wick_value in = *wick_r_arg_value(c, x);
     wick_attrs attrs = {.fine = {.axis = axis, .start = start, .end = end}};
     wick_dtype dtype;
     wick_dim whole = in.dims[axis];
-    if (!wick_r_dtype(wick_r_arg(c, out)->tensor->scalar_type, &dtype))
+    if (!wick_r_dtype(r->method->pte->values[out].tensor->scalar_type, &dtype))
         return wick_r_unsupported(r, "a result of a type that graphs do not have");
     if (!wick_r_dim_sub(end, start, &in.dims[axis]) || (wick_dim_is_const(in.dims[axis]) && in.dims[axis].c < 0))
         return wick_r_unsupported(r, "a slice that is empty");
@@ -188,7 +188,7 @@ static wick_status do_slice(wick_r_call *c) {
     bool ok = wick_r_axis_arg(c, 1, in->rank, &axis) && wick_r_int_arg(c->r, c->args[2], wick_dim_const(0), &start) &&
               wick_r_int_arg(c->r, c->args[3], wick_dim_const(INT64_MAX), &end) && wick_r_const_arg(c->r, c->args[4], 1, &step) &&
               step == 1 && slice_bound(start, in->dims[axis], &start) && slice_bound(end, in->dims[axis], &end);
-    return ok ? slice(c, x, axis, start, end, 5, false) : wick_r_unsupported(c->r, "a slice whose bounds do not follow");
+    return ok ? slice(c, x, axis, start, end, c->args[5], false) : wick_r_unsupported(c->r, "a slice whose bounds do not follow");
 }
 
 static wick_status do_select(wick_r_call *c) {
@@ -200,7 +200,27 @@ static wick_status do_select(wick_r_call *c) {
     if (!wick_r_axis_arg(c, 1, in->rank, &axis) || !wick_r_int_arg(c->r, c->args[2], wick_dim_const(0), &start) ||
         !slice_bound(start, in->dims[axis], &start) || !wick_r_dim_add(start, wick_dim_const(1), &end))
         return wick_r_unsupported(c->r, "a selection whose place does not follow");
-    return slice(c, x, axis, start, end, 3, true);
+    return slice(c, x, axis, start, end, c->args[3], true);
+}
+
+/* One slice behind the other, as many as there are sizes. */
+static wick_status do_split_sizes(wick_r_call *c) {
+    wick_value_id x;
+    wick_dim sizes[WICK_MAX_RANK], start = wick_dim_const(0), end;
+    int64_t axis;
+    int n = 0;
+    const wick_pte_value *out = wick_r_arg(c, 3);
+    WICK_TRY(wick_r_read_args(c, 0, 1, &x));
+    if (!wick_r_list_arg(c->r, c->args[1], sizes, &n) || (uint32_t)n != out->n ||
+        !wick_r_axis_arg(c, 2, wick_r_arg_value(c, x)->rank, &axis))
+        return wick_r_unsupported(c->r, "a split whose sizes do not follow");
+    for (int i = 0; i < n; i++, start = end) {
+        if (!wick_r_dim_add(start, sizes[i], &end) || out->items[i] < 0) return wick_r_unsupported(c->r, "a split that has no end");
+        WICK_TRY(slice(c, x, axis, start, end, (int32_t)out->items[i], false));
+    }
+    return wick_dim_equal(start, wick_r_arg_value(c, x)->dims[axis])
+               ? WICK_OK
+               : wick_r_unsupported(c->r, "a split whose sizes are not those of the whole");
 }
 
 static wick_status do_cat(wick_r_call *c) {
@@ -271,6 +291,7 @@ wick_r_handler *wick_r_structure_handler(wick_instr_op op) {
         [WICK_I_UNSQUEEZE_COPY] = do_unsqueeze,
         [WICK_I_SLICE_COPY] = do_slice,
         [WICK_I_SELECT_COPY] = do_select,
+        [WICK_I_SPLIT_WITH_SIZES_COPY] = do_split_sizes,
         [WICK_I_CAT] = do_cat,
         [WICK_I_VIEW_COPY] = do_view_copy,
         [WICK_I_CLONE] = do_same,

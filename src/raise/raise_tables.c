@@ -50,8 +50,8 @@ static int token_axis(const wick_value *v) {
 
 static bool is_number(wick_dtype t) { return t == WICK_F32 || t == WICK_F16 || t == WICK_BF16 || t == WICK_I64 || t == WICK_I32; }
 
-static bool is_turn(const wick_raiser *r, const wick_node *n, wick_instr_op op) {
-    const wick_node *made = wick_r_made_by_instr(r, n->out, op);
+static bool is_expand(const wick_raiser *r, const wick_node *n) {
+    const wick_node *made = wick_r_made_by_instr(r, n->out, WICK_I_EXPAND_COPY);
     return made && made->out == n->out;
 }
 
@@ -68,13 +68,15 @@ static bool keeps_tokens(const wick_raiser *r, const wick_node *n) {
     case WICK_OP_f_cast:
     case WICK_OP_f_permute:
     case WICK_OP_f_neg:
+    case WICK_OP_f_cos:
+    case WICK_OP_f_sin:
     case WICK_OP_f_mul: return true;
     case WICK_OP_f_add:
     case WICK_OP_f_sub: return n->n_in == 2 ? n->attrs.fine.number == 1 : n->op == WICK_OP_f_add;
     case WICK_OP_f_slice: return wick_dim_is_const(n->attrs.fine.start) && n->attrs.fine.axis != token_axis(x);
     case WICK_OP_f_cat: return n->attrs.fine.axis != token_axis(y);
     case WICK_OP_f_matmul: return x->rank == 3 && wick_dim_is_const(x->dims[2]);
-    default: return is_turn(r, n, WICK_I_COS) || is_turn(r, n, WICK_I_SIN) || is_turn(r, n, WICK_I_EXPAND_COPY);
+    default: return is_expand(r, n);
     }
 }
 
@@ -87,7 +89,7 @@ static known know_const(const wick_raiser *r, wick_value_id v) {
 }
 
 static known know_node(const wick_raiser *r, const wick_node *n, const known *of) {
-    known k = {FIXED, is_turn(r, n, WICK_I_COS) || is_turn(r, n, WICK_I_SIN)};
+    known k = {FIXED, n->op == WICK_OP_f_cos || n->op == WICK_OP_f_sin};
     int64_t before, width;
     if (n->more_in || n->writes_state || !keeps_tokens(r, n) || !is_number(r->g->values[n->out].dtype)) return (known){OTHER, false};
     for (int i = 0; i < n->n_in; i++) {
@@ -159,13 +161,14 @@ static int32_t source_of_cat(const wick_raiser *r, const wick_node *n, int64_t i
     return (int32_t)(-1 - ((outer * (whole - first) + place - first) * inner + rest));
 }
 
-static double combine(const wick_raiser *r, const wick_node *n, double a, double b) {
+static double combine(const wick_node *n, double a, double b) {
     switch (n->op) {
     case WICK_OP_f_neg: return -a;
     case WICK_OP_f_mul: return a * (n->n_in == 2 ? b : n->attrs.fine.number);
     case WICK_OP_f_add: return a + (n->n_in == 2 ? b : n->attrs.fine.number);
     case WICK_OP_f_sub: return a - b;
-    case WICK_OP_f_other: return is_turn(r, n, WICK_I_COS) ? cos(a) : is_turn(r, n, WICK_I_SIN) ? sin(a) : a;
+    case WICK_OP_f_cos: return cos(a);
+    case WICK_OP_f_sin: return sin(a);
     default: return a;
     }
 }
@@ -191,7 +194,7 @@ static void compute(const wick_raiser *r, const line *l) {
     for (int64_t i = 0; i < l->count; i++) {
         int32_t from = l->map[0][i];
         double a = from < 0 ? l->in[1][-1 - from] : l->in[0][from];
-        l->at[i] = rounded(dtype, combine(r, l->n, a, l->map[1] ? l->in[1][l->map[1][i]] : 0));
+        l->at[i] = rounded(dtype, combine(l->n, a, l->map[1] ? l->in[1][l->map[1][i]] : 0));
     }
 }
 

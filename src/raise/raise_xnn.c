@@ -210,6 +210,8 @@ static wick_status node(inliner *in, const wick_xnn_node *n) {
     case WICK_XNN_GELU: return unary(in, n, WICK_OP_f_gelu);
     case WICK_XNN_TANH: return unary(in, n, WICK_OP_f_tanh);
     case WICK_XNN_EXP: return unary(in, n, WICK_OP_f_exp);
+    case WICK_XNN_COS: return unary(in, n, WICK_OP_f_cos);
+    case WICK_XNN_SIN: return unary(in, n, WICK_OP_f_sin);
     case WICK_XNN_NEGATE: return unary(in, n, WICK_OP_f_neg);
     case WICK_XNN_SOFTMAX: return unary(in, n, WICK_OP_f_softmax);
     case WICK_XNN_CONVERT: return unary(in, n, in->x->values[n->out].dtype == WICK_XD_QDINT8 ? WICK_OP_f_quantize : WICK_OP_f_cast);

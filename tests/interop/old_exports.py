@@ -288,7 +288,10 @@ def make(folder, names):
         try:
             (make_llm if version in LLM_VERSIONS else make_optimum)(folder, name, recipe)
             record(folder, name)
-        except (Exception, SystemExit) as e:  # whatever they raise is their answer
+        except ImportError:  # a fault of the environment, not an answer
+            os.remove(note_path(folder, name))
+            raise
+        except (Exception, SystemExit) as e:  # whatever else they raise is their answer
             traceback.print_exc()
             refuse(folder, name, '%s: %s' % (type(e).__name__, e))
 

@@ -294,6 +294,36 @@ static void start_of_second_token(subject *s) {
         return;
     }
 }
+/* Layer norms, splits and quotients. */
+static void layer_over_another_size(subject *s) {
+    int32_t list = instr(s, WICK_I_NATIVE_LAYER_NORM, 0)->args[1];
+    s->pte->values[list].items[0] = number(s, WICK_EV_INT, 8);
+}
+static void means_for_rows(subject *s) { /* the last norm's, which the output layer takes */
+    wick_pte_instr *norm = instr(s, WICK_I_NATIVE_LAYER_NORM, 4);
+    swap(&norm->args[5], &norm->args[6]);
+}
+static void halves_of_split_swapped(subject *s) {
+    wick_pte_value *out = &s->pte->values[instr(s, WICK_I_SPLIT_WITH_SIZES_COPY, 0)->args[3]];
+    assert_int_equal(out->n, 2);
+    uint32_t t = out->items[0];
+    out->items[0] = out->items[1];
+    out->items[1] = t;
+}
+static void split_of_another_size(subject *s) {
+    int32_t list = instr(s, WICK_I_SPLIT_WITH_SIZES_COPY, 0)->args[1];
+    s->pte->values[list].items[1] = number(s, WICK_EV_INT, 16);
+}
+static void quotient_turned_over(subject *s) {
+    for (uint32_t d = 0; d < s->pte->n_delegate; d++)
+        for (uint32_t i = 0; i < s->m->delegates[d].n_node; i++) {
+            wick_xnn_node *n = &s->m->delegates[d].nodes[i];
+            if (n->op != WICK_XNN_DIV) continue;
+            uint32_t t = n->in[0];
+            n->in[0] = n->in[1];
+            n->in[1] = t;
+        }
+}
 static void nothing(subject *s) { (void)s; }
 
 #define RING         "stock/st_8da4w_lgattn.pte"
@@ -302,6 +332,9 @@ static void nothing(subject *s) { (void)s; }
 #define INT8         "stock/st_8da4w_qkv.pte"
 #define BAND         "stock/oe010_llama_plain.pte"
 #define START        "stock/oe010_llama_both.pte"
+#define LAYER_NORM   "stock/oe010_olmo_q.pte"
+#define SPLIT        "stock/oe010_phi3_q.pte"
+#define QUOTIENT     "stock/oe010_granite_q.pte"
 
 static const struct {
     const char *name, *file;
@@ -400,6 +433,14 @@ static const struct {
     {"sinks in the window only", SINK, sinks_in_window, "attention"},
     {"a window larger than the ring behind sinks", SINK, window_beyond_sink_ring, "attention"},
     {"steps longer than the ring behind sinks", SINK, long_sink_steps, "attention"},
+    {"layer norm, nothing", LAYER_NORM, nothing, NULL},
+    {"layer norm over another size", LAYER_NORM, layer_over_another_size, "layernorm"},
+    {"means for rows", LAYER_NORM, means_for_rows, "layernorm"},
+    {"split, nothing", SPLIT, nothing, NULL},
+    {"halves of a split swapped", SPLIT, halves_of_split_swapped, "glu"},
+    {"a split of another size", SPLIT, split_of_another_size, "glu"},
+    {"quotient, nothing", QUOTIENT, nothing, NULL},
+    {"quotient turned over", QUOTIENT, quotient_turned_over, "scale"},
     {"halves of sin differ", "stock/ty_qwen3.pte", sin_halves_differ, "rope"},
 };
 

@@ -19,6 +19,8 @@ static const struct {
     {"oe010_llama_q", "forward", NULL, true},    {"ty_fp16_emb2", "forward", NULL, true},
     {"ty_ring_int8", "forward", NULL, true},     {"oe010_llama_plain", "forward", NULL, true},
     {"oe010_llama_both", "forward", NULL, true}, {"oe010_gemma3_both", "forward", NULL, true},
+    {"oe010_phi3_q", "forward", NULL, true},     {"oe010_olmo_q", "forward", NULL, true},
+    {"oe010_granite_q", "forward", NULL, true},  {"oe110_llama_q", "forward", NULL, true},
     {"ty_spread_rope", "forward", NULL, true},
 };
 
