@@ -105,7 +105,8 @@ static void test_odd(void **state) {
     (void)state;
     static const char *const files[] = {"stock/st_8da4w_emb4.pte",    "stock/ty_qwen3.pte",          "stock/ty_phi4_fp32.pte",
                                         "stock/st_8da4w_sink.pte",    "stock/oe010_llama_q.pte",     "stock/oe010_llama_plain.pte",
-                                        "stock/oe010_llama_both.pte", "stock/oe010_gemma3_both.pte", "stock/et060_kv.pte"};
+                                        "stock/oe010_llama_both.pte", "stock/oe010_gemma3_both.pte", "stock/et060_kv.pte",
+                                        "stock/oe010_olmo_q.pte",     "stock/oe010_phi3_q.pte",      "stock/oe110_llama_q.pte"};
     int n_valid = 0, n_raised = 0, n_seed = getenv("WICK_ODD_SEEDS") ? atoi(getenv("WICK_ODD_SEEDS")) : 150;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         for (int seed = 1; seed <= n_seed; seed++) one(files[i], (uint64_t)seed, 1 + seed % 4, &n_valid, &n_raised);
