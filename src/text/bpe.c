@@ -4,6 +4,7 @@
  * without a cut takes n log n. Words that have been seen are looked up in a small cache. */
 #include "base/mem.h"
 #include "text/tok_chars.h"
+#include "text/tok_words.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -20,31 +21,53 @@ static uint32_t rank_of(const wick_tokenizer *t, uint32_t left, uint32_t right, 
     return m->rank;
 }
 
-/* lens: bytes of each symbol, NULL: not wanted. */
-static size_t merge_small(const wick_tokenizer *t, uint32_t *ids, uint32_t *lens, size_t n) {
-    uint32_t ranks[SMALL], made[SMALL];
-    for (size_t i = 0; i + 1 < n; i++) ranks[i] = rank_of(t, ids[i], ids[i + 1], &made[i]);
-    while (n > 1) {
-        size_t best = 0;
-        for (size_t i = 1; i + 1 < n; i++)
-            if (ranks[i] < ranks[best]) best = i;
-        if (ranks[best] == NO_RANK) break;
-        ids[best] = made[best];
-        size_t tail = n - best - 2;
-        memmove(ids + best + 1, ids + best + 2, tail * sizeof *ids);
-        if (lens) {
-            lens[best] += lens[best + 1];
-            memmove(lens + best + 1, lens + best + 2, tail * sizeof *lens);
-        }
-        if (tail) {
-            memmove(ranks + best + 1, ranks + best + 2, (tail - 1) * sizeof *ranks);
-            memmove(made + best + 1, made + best + 2, (tail - 1) * sizeof *made);
-        }
-        n--;
-        if (best + 1 < n) ranks[best] = rank_of(t, ids[best], ids[best + 1], &made[best]);
-        if (best > 0) ranks[best - 1] = rank_of(t, ids[best - 1], ids[best], &made[best - 1]);
+/* A word of at most SMALL symbols on its way. Its steps are apart so that several words can take them side by side: what a step
+ * will read is asked for one step before, and while it is on its way the other words are served. */
+typedef struct small_word {
+    size_t n, at; /* symbols; the one that was made last */
+    uint32_t ids[SMALL], ranks[SMALL], made[SMALL];
+} small_word;
+
+static void small_ask(const wick_tokenizer *t, const small_word *w) {
+    for (size_t i = 0; i + 1 < w->n; i++) wick_tok_merge_ask(t, w->ids[i], w->ids[i + 1]);
+}
+
+static void small_start(const wick_tokenizer *t, small_word *w) {
+    for (size_t i = 0; i + 1 < w->n; i++) w->ranks[i] = rank_of(t, w->ids[i], w->ids[i + 1], &w->made[i]);
+}
+
+/* Makes the next merge; false: there is none. lens: bytes of each symbol, NULL: not wanted. */
+static bool small_merge(const wick_tokenizer *t, small_word *w, uint32_t *lens) {
+    if (w->n < 2) return false;
+    size_t best = 0;
+    for (size_t i = 1; i + 1 < w->n; i++)
+        if (w->ranks[i] < w->ranks[best]) best = i;
+    if (w->ranks[best] == NO_RANK) return false;
+    w->ids[best] = w->made[best];
+    if (lens) lens[best] += lens[best + 1];
+    w->n--;
+    for (size_t i = best + 1; i < w->n; i++) {
+        w->ids[i] = w->ids[i + 1];
+        w->ranks[i - 1] = w->ranks[i];
+        w->made[i - 1] = w->made[i];
+        if (lens) lens[i] = lens[i + 1];
     }
-    return n;
+    w->at = best;
+    if (best + 1 < w->n) wick_tok_merge_ask(t, w->ids[best], w->ids[best + 1]);
+    if (best > 0) wick_tok_merge_ask(t, w->ids[best - 1], w->ids[best]);
+    return true;
+}
+
+/* Looks up the pairs of the new symbol. */
+static void small_look(const wick_tokenizer *t, small_word *w) {
+    size_t i = w->at;
+    if (i + 1 < w->n) w->ranks[i] = rank_of(t, w->ids[i], w->ids[i + 1], &w->made[i]);
+    if (i > 0) w->ranks[i - 1] = rank_of(t, w->ids[i - 1], w->ids[i], &w->made[i - 1]);
+}
+
+static void merge_small(const wick_tokenizer *t, small_word *w, uint32_t *lens) {
+    small_start(t, w);
+    while (small_merge(t, w, lens)) small_look(t, w);
 }
 
 typedef struct heap {
@@ -118,8 +141,12 @@ static wick_status merge_and_emit(wick_encoder *e, uint32_t *ids, uint32_t *lens
     if (n > UINT32_MAX - 1) return wick_fail(e->err, WICK_ELIMIT, "a piece of text is longer than 4 GB");
     if (n > SMALL)
         WICK_TRY(merge_large(e, ids, lens, &n));
-    else
-        n = merge_small(e->t, ids, lens, n);
+    else {
+        small_word w = {.n = n};
+        memcpy(w.ids, ids, n * sizeof *ids);
+        merge_small(e->t, &w, lens);
+        memcpy(ids, w.ids, (n = w.n) * sizeof *ids);
+    }
     for (size_t i = 0; i < n; i++) {
         size_t size = lens ? lens[i] : 0;
         WICK_TRY(wick_encoder_emit(e, (int32_t)ids[i], s, size));
@@ -129,21 +156,6 @@ static wick_status merge_and_emit(wick_encoder *e, uint32_t *ids, uint32_t *lens
 }
 
 /* ---- symbols */
-
-static wick_status bytes_word(wick_encoder *e, const char *s, size_t n) {
-    const wick_tokenizer *t = e->t;
-    if (t->config.flags & WICK_TOK_IGNORE_MERGES) {
-        int32_t id = wick_tok_find(t, s, n);
-        if (id >= 0) return wick_encoder_emit(e, id, s, n);
-    }
-    uint32_t *ids = wick_scratch_u32(e->scratch, 0, n), *lens = e->trail ? wick_scratch_u32(e->scratch, 4, n) : NULL;
-    if (!ids || (e->trail && !lens)) return wick_fail_nomem(e->err);
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++)
-        if (t->byte_id[(unsigned char)s[i]] >= 0) ids[k++] = (uint32_t)t->byte_id[(unsigned char)s[i]];
-    for (size_t i = 0; lens && i < k; i++) lens[i] = 1;
-    return merge_and_emit(e, ids, lens, k, s);
-}
 
 /* Symbols of a word under construction. An unknown run is held back until a known symbol follows: Hugging Face adds the
  * bytes of a character that falls back to bytes *before* an unknown run that is still open. */
@@ -195,69 +207,136 @@ static void add_marked(const wick_tokenizer *t, symbols *y, wick_strbuf *text, c
     if (!text->failed) add_symbol(t, y, text->data, text->size, n);
 }
 
-static wick_status chars_word(wick_encoder *e, const char *s, size_t n) {
+/* The symbols of a word that its characters are; room for as many as it has bytes, and one. */
+static void plain_symbols(const wick_tokenizer *t, symbols *y, const char *s, size_t n) {
+    if (t->config.flags & WICK_TOK_BYTE_DOMAIN) {
+        for (size_t i = 0; i < n; i++)
+            if (t->byte_id[(unsigned char)s[i]] >= 0) put_symbol(y, (uint32_t)t->byte_id[(unsigned char)s[i]], 1);
+        return;
+    }
+    for (size_t i = 0, size; i < n; i += size) {
+        size = wick_char_size(s[i]);
+        add_symbol(t, y, s + i, size, size);
+    }
+    close_unknown(y, t->config.unk_id);
+}
+
+static void marked_symbols(const wick_tokenizer *t, symbols *y, wick_strbuf *text, const char *s, size_t n) {
+    for (size_t i = 0, size; i < n; i += size) {
+        size = wick_char_size(s[i]);
+        add_marked(t, y, text, s + i, size, i == 0, i + size == n);
+    }
+    close_unknown(y, t->config.unk_id);
+}
+
+static bool has_marks(const wick_tokenizer *t) { return t->config.prefix_size || t->config.suffix_size; }
+
+static wick_status merge_word(wick_encoder *e, const char *s, size_t n) {
     const wick_tokenizer *t = e->t;
-    const wick_tok_config *c = &t->config;
-    if (c->flags & WICK_TOK_IGNORE_MERGES) {
+    if (!n) return WICK_OK;
+    if (t->config.flags & WICK_TOK_IGNORE_MERGES) {
         int32_t id = wick_tok_find(t, s, n);
         if (id >= 0) return wick_encoder_emit(e, id, s, n);
     }
-    bool marked = c->prefix_size || c->suffix_size;
-    size_t most = n + 1 + (marked ? n * (size_t)(c->prefix_size + c->suffix_size) : 0);
+    size_t most = n + 1 + (has_marks(t) ? n * (size_t)(t->config.prefix_size + t->config.suffix_size) : 0);
     symbols y = {.ids = wick_scratch_u32(e->scratch, 0, most), .lens = e->trail ? wick_scratch_u32(e->scratch, 4, most) : NULL};
     if (!y.ids || (e->trail && !y.lens)) return wick_fail_nomem(e->err);
-    for (size_t i = 0, size; i < n; i += size) {
-        size = wick_char_size(s[i]);
-        if (marked)
-            add_marked(t, &y, &e->scratch->fixed, s + i, size, i == 0, i + size == n);
-        else
-            add_symbol(t, &y, s + i, size, size);
-    }
+    if (has_marks(t))
+        marked_symbols(t, &y, &e->scratch->fixed, s, n);
+    else
+        plain_symbols(t, &y, s, n);
     if (e->scratch->fixed.failed) return wick_fail_nomem(e->err);
-    close_unknown(&y, c->unk_id);
     return merge_and_emit(e, y.ids, y.lens, y.n, s);
 }
 
-/* ---- the cache of words */
+/* ---- words by the handful */
 
-enum { KEY = 28, VALUES = 8, ENTRIES = 1 << 14, CACHE_FROM = 1024 };
+enum { CACHE_FROM = 1024, FRESH = WICK_TOK_FIND_ALL };
 
-typedef struct entry {
-    uint8_t size, n; /* size 0: free */
-    uint8_t pad[2];
-    char key[KEY];
-    int32_t ids[VALUES];
-} entry; /* one cache line */
-
-typedef struct wick_word_cache {
-    entry entries[ENTRIES];
-} wick_word_cache;
-
-static entry *cache_slot(wick_encoder *e, const char *s, size_t n) {
+/* The cache, NULL: none yet, or none for this call. With a trail it would have to know the tokens' places. */
+static wick_word_cache *cache_for(wick_encoder *e, size_t n) {
     wick_tok_scratch *c = e->scratch;
-    if (!c->cache) {
+    if (e->trail) return NULL;
+    if (!c->words) {
         c->n_seen += n;
-        if (c->n_seen < CACHE_FROM) return NULL;
-        c->cache = wick_calloc(1, sizeof *c->cache); /* without memory it merely stays slow */
-        if (!c->cache) return NULL;
+        if (c->n_seen >= CACHE_FROM) c->words = wick_words_new(); /* without memory it merely stays slow */
     }
-    return &c->cache->entries[wick_tok_hash(s, n, 1) & (ENTRIES - 1)];
+    return c->words;
 }
 
-static wick_status encode_word(wick_encoder *e, const char *s, size_t n) {
-    bool bytes = e->t->config.flags & WICK_TOK_BYTE_DOMAIN;
-    entry *slot = n <= KEY && !e->trail ? cache_slot(e, s, n) : NULL;
-    if (slot && slot->size == n && !memcmp(slot->key, s, n)) {
-        for (int i = 0; i < slot->n; i++) WICK_TRY(wick_encoder_emit(e, slot->ids[i], NULL, 0));
+/* Words of a text, and those of them that the cache does not know yet. */
+typedef struct handful {
+    wick_word_cache *cache;
+    wick_word_key keys[WICK_BPE_WORDS];
+    uint8_t fresh[WICK_BPE_WORDS]; /* 1 + number in `words`; 0: cached, or not for the cache */
+    wick_bytes texts[FRESH];
+    small_word words[FRESH];
+    size_t n_fresh;
+} handful;
+
+static bool fits_cache(size_t n) { return n && n <= WICK_WORD_MAX; }
+
+static void note_fresh(handful *h, size_t i, const char *s, size_t n) {
+    h->fresh[i] = 0;
+    if (!fits_cache(n) || wick_words_has(h->cache, &h->keys[i], s, n)) return;
+    h->texts[h->n_fresh] = (wick_bytes){(const uint8_t *)s, n};
+    h->fresh[i] = (uint8_t)++h->n_fresh;
+}
+
+static void merge_fresh(const wick_tokenizer *t, handful *h) {
+    small_word *open[FRESH];
+    size_t n_open = 0;
+    int32_t whole[FRESH];
+    bool look = t->config.flags & WICK_TOK_IGNORE_MERGES;
+    if (look) wick_tok_find_all(t, h->texts, h->n_fresh, whole);
+    for (size_t k = 0; k < h->n_fresh; k++) {
+        small_word *w = &h->words[k];
+        symbols y = {.ids = w->ids};
+        if (look && whole[k] >= 0)
+            put_symbol(&y, (uint32_t)whole[k], 0);
+        else
+            plain_symbols(t, &y, (const char *)h->texts[k].data, h->texts[k].size), open[n_open++] = w;
+        w->n = y.n;
+    }
+    for (size_t k = 0; k < n_open; k++) small_ask(t, open[k]);
+    for (size_t k = 0; k < n_open; k++) small_start(t, open[k]);
+    while (n_open) {
+        size_t left = 0;
+        for (size_t k = 0; k < n_open; k++)
+            if (small_merge(t, open[k], NULL)) open[left++] = open[k];
+        n_open = left;
+        for (size_t k = 0; k < n_open; k++) small_look(t, open[k]);
+    }
+}
+
+static wick_status emit_word(wick_encoder *e, handful *h, size_t i, const char *s, size_t n) {
+    if (h->fresh[i]) {
+        const small_word *w = &h->words[h->fresh[i] - 1];
+        for (size_t k = 0; k < w->n; k++) WICK_TRY(wick_encoder_emit(e, (int32_t)w->ids[k], NULL, 0));
+        if (w->n <= WICK_WORD_MAX_IDS) wick_words_put(h->cache, &h->keys[i], s, n, e->ids + e->n - w->n, w->n);
         return WICK_OK;
     }
-    size_t before = e->n;
-    WICK_TRY(bytes ? bytes_word(e, s, n) : chars_word(e, s, n));
-    if (slot && e->n - before <= VALUES) {
-        slot->size = (uint8_t)n;
-        slot->n = (uint8_t)(e->n - before);
-        memcpy(slot->key, s, n);
-        memcpy(slot->ids, e->ids + before, slot->n * sizeof *slot->ids);
+    int n_id = fits_cache(n) && e->cap - e->n >= WICK_WORD_MAX_IDS ? wick_words_get(h->cache, &h->keys[i], s, n, e->ids + e->n) : -1;
+    if (n_id < 0) return merge_word(e, s, n);
+    e->n += (size_t)n_id;
+    return WICK_OK;
+}
+
+/* Words that lie one behind the other; ends: of each, counted from s. */
+static wick_status encode_words(wick_encoder *e, const char *s, const size_t *ends, size_t n_word) {
+    handful h;
+    h.cache = has_marks(e->t) ? NULL : cache_for(e, ends[n_word - 1]);
+    if (!h.cache) {
+        for (size_t i = 0, from = 0; i < n_word; from = ends[i++]) WICK_TRY(merge_word(e, s + from, ends[i] - from));
+        return WICK_OK;
+    }
+    for (size_t i = 0, from = 0; i < n_word; from = ends[i++])
+        if (fits_cache(ends[i] - from)) h.keys[i] = wick_words_seek(h.cache, s + from, ends[i] - from);
+    for (size_t i = 0, from = 0; i < n_word;) {
+        size_t end = i, at = from;
+        for (h.n_fresh = 0; end < n_word && h.n_fresh < FRESH; at = ends[end++]) note_fresh(&h, end, s + at, ends[end] - at);
+        merge_fresh(e->t, &h);
+        for (; i < end; from = ends[i++]) WICK_TRY(emit_word(e, &h, i, s + from, ends[i] - from));
     }
     return WICK_OK;
 }
@@ -268,20 +347,24 @@ static wick_status encode_word(wick_encoder *e, const char *s, size_t n) {
 
 /* Cuts before each U+2581 where no merge can cross. */
 static wick_status encode_cut(wick_encoder *e, const char *s, size_t n) {
-    size_t from = 0;
+    size_t from = 0, ends[WICK_BPE_WORDS], k = 0;
     for (size_t i = 3; i + 3 <= n; i++) {
         if (memcmp(s + i, META, 3) != 0 || !memcmp(s + i - 3, META, 3)) continue;
         uint8_t before = (uint8_t)s[i - 1];
         if (e->t->config.joined[before >> 5] >> (before & 31) & 1) continue;
-        WICK_TRY(encode_word(e, s + from, i - from));
+        ends[k++] = i - from;
+        if (k < WICK_BPE_WORDS) continue;
+        WICK_TRY(encode_words(e, s + from, ends, k));
         from = i;
+        k = 0;
     }
-    return encode_word(e, s + from, n - from);
+    ends[k++] = n - from;
+    return encode_words(e, s + from, ends, k);
 }
 
 static wick_status encode_plain(wick_encoder *e, const char *s, size_t n) {
     if (!n) return WICK_OK;
-    return e->t->config.flags & WICK_TOK_SPACE_CUTS ? encode_cut(e, s, n) : encode_word(e, s, n);
+    return e->t->config.flags & WICK_TOK_SPACE_CUTS ? encode_cut(e, s, n) : encode_words(e, s, &n, 1);
 }
 
 wick_status wick_bpe_encode(wick_encoder *e, const char *s, size_t n) {
@@ -300,4 +383,10 @@ wick_status wick_bpe_encode(wick_encoder *e, const char *s, size_t n) {
         from = i += size;
     }
     return encode_plain(e, s + from, n - from);
+}
+
+wick_status wick_bpe_encode_words(wick_encoder *e, const char *s, const size_t *ends, size_t n_word) {
+    if (e->t->config.flags & WICK_TOK_BYTE_DOMAIN) return n_word ? encode_words(e, s, ends, n_word) : WICK_OK;
+    for (size_t i = 0, from = 0; i < n_word; from = ends[i++]) WICK_TRY(wick_bpe_encode(e, s + from, ends[i] - from));
+    return WICK_OK;
 }

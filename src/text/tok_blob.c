@@ -40,6 +40,36 @@ int32_t wick_tok_find(const wick_tokenizer *t, const void *piece, size_t size) {
     return -1;
 }
 
+/* A piece is at most two slots from its home as a rule: more are not asked for in advance. */
+enum { ASK = 3 };
+
+static void ask_piece(const wick_tokenizer *t, uint32_t at, size_t size, bool bytes) {
+    for (int probe = 0; probe < ASK && t->token_slots[at]; probe++) {
+        const uint32_t *offset = &t->token_at[t->token_slots[at] - 1];
+        if (!bytes)
+            __builtin_prefetch(offset);
+        else if (offset[1] - offset[0] == size)
+            __builtin_prefetch(t->token_bytes + offset[0]);
+        at = at + 1 == t->n_token_slot ? 0 : at + 1;
+    }
+}
+
+void wick_tok_find_all(const wick_tokenizer *t, const wick_bytes *pieces, size_t n, int32_t *ids) {
+    uint32_t home[WICK_TOK_FIND_ALL];
+    for (size_t i = 0; i < n; i++) {
+        home[i] = wick_tok_home(wick_tok_hash(pieces[i].data, pieces[i].size, t->config.hash_seed), t->n_token_slot);
+        __builtin_prefetch(&t->token_slots[home[i]]);
+    }
+    for (size_t i = 0; i < n; i++) ask_piece(t, home[i], pieces[i].size, false);
+    for (size_t i = 0; i < n; i++) ask_piece(t, home[i], pieces[i].size, true);
+    for (size_t i = 0; i < n; i++) ids[i] = wick_tok_find(t, pieces[i].data, pieces[i].size);
+}
+
+void wick_tok_merge_ask(const wick_tokenizer *t, uint32_t left, uint32_t right) {
+    if (t->n_merge_slot)
+        __builtin_prefetch(&t->merges[wick_tok_home(wick_tok_merge_hash(left, right, t->config.hash_seed), t->n_merge_slot)]);
+}
+
 const wick_tok_merge *wick_tok_merge_find(const wick_tokenizer *t, uint32_t left, uint32_t right) {
     if (!t->n_merge_slot) return NULL;
     uint32_t at = wick_tok_home(wick_tok_merge_hash(left, right, t->config.hash_seed), t->n_merge_slot);

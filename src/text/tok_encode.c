@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "text/tok_words.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -40,7 +41,7 @@ void wick_tok_scratch_free(wick_tok_scratch *s) {
     for (size_t i = 0; i < sizeof s->u32 / sizeof *s->u32; i++) wick_free(s->u32[i]);
     wick_free(s->f64);
     wick_free(s->heap);
-    wick_free(s->cache);
+    wick_words_free(s->words);
     wick_free(s);
 }
 

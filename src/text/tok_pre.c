@@ -156,8 +156,27 @@ static wick_status cut_fixed(cutter *c, size_t n, uint32_t length) {
     return cut_emit(c, from, n);
 }
 
+/* True if nothing is left to do before the model: GPT-2's alphabet changes nothing where the vocabulary is kept as bytes. */
+static bool ends_at(const wick_tokenizer *t, uint32_t level) {
+    if (level == t->n_op[WICK_STAGE_PRE]) return true;
+    const wick_tok_op *op = &t->ops[WICK_STAGE_PRE][level];
+    return level + 1 == t->n_op[WICK_STAGE_PRE] && t->config.flags & WICK_TOK_BYTE_DOMAIN && op->kind == WICK_PRE_BYTE_LEVEL &&
+           !(op->flags & (WICK_OP_PREFIX_SPACE | WICK_OP_USE_REGEX));
+}
+
+/* Words that go straight to a BPE, in handfuls. */
+static wick_status cut_words(wick_encoder *e, wick_splitter_fn *next, const char *s, size_t n) {
+    for (size_t at = 0, from = 0; at < n; from = at) {
+        size_t ends[WICK_BPE_WORDS], k = 0;
+        for (; k < WICK_BPE_WORDS && at < n; k++) ends[k] = (at = next(s, at, n)) - from;
+        WICK_TRY(wick_bpe_encode_words(e, s + from, ends, k));
+    }
+    return WICK_OK;
+}
+
 static wick_status cut_known(cutter *c, size_t n, uint32_t splitter) {
     wick_splitter_fn *next = wick_splitter_get((wick_splitter_kind)splitter);
+    if (c->e->t->config.model == WICK_TOK_BPE && ends_at(c->e->t, c->level)) return cut_words(c->e, next, c->s, n);
     for (size_t at = 0; at < n;) {
         size_t end = next(c->s, at, n);
         WICK_TRY(wick_pre_run(c->e, c->level, c->s + at, end - at, c->at_start && at == 0));
@@ -194,7 +213,9 @@ static wick_status pre_byte_level(wick_encoder *e, uint32_t level, const wick_to
         wick_trail_layer(e->trail, WICK_LAYER_PRE + 2 * (int)level, s, n, prefixed.from.at);
     }
     wick_splitter_fn *next = wick_splitter_get(WICK_SPLITTER_GPT2);
-    for (size_t at = 0; status == WICK_OK && at < n;) {
+    bool words = op->flags & WICK_OP_USE_REGEX && e->t->config.flags & WICK_TOK_BYTE_DOMAIN && ends_at(e->t, level + 1);
+    if (words && status == WICK_OK) status = cut_words(e, next, s, n);
+    for (size_t at = 0; !words && status == WICK_OK && at < n;) {
         size_t end = op->flags & WICK_OP_USE_REGEX ? next(s, at, n) : n;
         status = run_mapped(e, level, s + at, end - at);
         at = end;

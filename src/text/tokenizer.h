@@ -211,6 +211,11 @@ static inline wick_bytes wick_tok_op_b(const wick_tokenizer *t, const wick_tok_o
 }
 /* The id of a piece as the model knows it, -1: none. */
 int32_t wick_tok_find(const wick_tokenizer *t, const void *piece, size_t size);
+/* The same for up to WICK_TOK_FIND_ALL pieces: what each step reads is asked for before. */
+void wick_tok_find_all(const wick_tokenizer *t, const wick_bytes *pieces, size_t n, int32_t *ids);
+#define WICK_TOK_FIND_ALL 16
+/* Asks the memory for what wick_tok_merge_find will read. */
+void wick_tok_merge_ask(const wick_tokenizer *t, uint32_t left, uint32_t right);
 /* The merge of two tokens, NULL: none. */
 const wick_tok_merge *wick_tok_merge_find(const wick_tokenizer *t, uint32_t left, uint32_t right);
 /* Both hashes are part of the blob format. */
@@ -276,6 +281,9 @@ wick_status wick_encoder_emit(wick_encoder *e, int32_t id, const char *s, size_t
 wick_status wick_pre_run(wick_encoder *e, uint32_t level, const char *s, size_t n, bool at_start);
 /* The models: one piece to ids. */
 wick_status wick_bpe_encode(wick_encoder *e, const char *s, size_t n);
+/* The same for up to WICK_BPE_WORDS pieces that lie one behind the other: quicker. ends: of each, counted from s. */
+wick_status wick_bpe_encode_words(wick_encoder *e, const char *s, const size_t *ends, size_t n_word);
+#define WICK_BPE_WORDS 128
 wick_status wick_unigram_encode(wick_encoder *e, const char *s, size_t n);
 wick_status wick_wordpiece_encode(wick_encoder *e, const char *s, size_t n);
 
@@ -330,7 +338,7 @@ struct wick_tok_scratch {
     size_t f64_cap;
     uint64_t *heap;
     size_t heap_cap;
-    struct wick_word_cache *cache;
+    struct wick_word_cache *words;
     size_t n_seen; /* bytes encoded so far: the cache pays from some on */
 };
 void wick_tok_scratch_free(wick_tok_scratch *s);
