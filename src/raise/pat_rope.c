@@ -238,9 +238,27 @@ static bool through_neg(lane_map *m, const wick_node *n, lanes *out) {
 /* One for all heads, or already spread over them. */
 static bool for_heads(wick_dim rows, wick_dim heads) { return wick_dim_equal(rows, wick_dim_const(1)) || wick_dim_equal(rows, heads); }
 
+/* Where a step is a single token no dimension tells where the heads are: the rows' last dimensions are the lanes of x. */
+static bool aligned_single(const wick_value *x, const wick_value *rows) {
+    int n_lane = x->rank - first_lane_dim(x);
+    if (first_lane_dim(x) < 0 || rows->rank < n_lane) return false;
+    for (int i = 0; i < rows->rank; i++) {
+        int at = i - (rows->rank - n_lane);
+        if (!wick_dim_equal(rows->dims[i], at < 0 ? wick_dim_const(1) : x->dims[x->rank - n_lane + at])) return false;
+    }
+    return true;
+}
+
+static bool is_single(const wick_value *v) {
+    int i = 0;
+    while (i < v->rank && wick_dim_is_const(v->dims[i])) i++;
+    return i == v->rank;
+}
+
 /* Table rows broadcast over the heads of x, lane by lane. */
 static bool aligned(const wick_value *x, const wick_value *rows) {
     int lx = first_lane_dim(x), lt = first_lane_dim(rows);
+    if (is_single(x) && is_single(rows) && aligned_single(x, rows)) return true;
     if (heads_first(x) != heads_first(rows)) return false;
     if (heads_first(x)) return for_heads(rows->dims[1], x->dims[1]) && wick_dim_equal(x->dims[2], rows->dims[2]);
     return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && for_heads(rows->dims[lt - 1], x->dims[lx - 1]) &&

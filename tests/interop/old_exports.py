@@ -72,6 +72,7 @@ OPTIMUM = {'llama_plain': ('llama', 'portable', {}),
            'llama_sdpa': ('llama', 'portable', dict(use_custom_sdpa=True)),
            'llama_both': ('llama', 'portable', CUSTOM),
            'llama_static': ('llama', 'portable', dict(disable_dynamic_shapes=True)),
+           'llama_bstatic': ('llama', 'portable', dict(CUSTOM, disable_dynamic_shapes=True)),
            'llama_xnn': ('llama', 'xnnpack', {}),
            'llama_xsdpa': ('llama', 'xnnpack', dict(use_custom_sdpa=True)),
            'llama_qplain': ('llama', 'xnnpack', QUANTIZED),
@@ -85,7 +86,7 @@ OPTIMUM_VERSIONS = {'oe010': '1.0.1', 'oe110': '1.1.0'}
 # Tokens of a sequence for which a program's answers mean something, where these are fewer than its context: optimum-executorch 0.1.0 looks
 # for the step's first position in a mask with a window, and finds -1 as soon as the window is full.
 SPAN = {'oe010_gemma2_q': 23}
-# What Wick does not raise whole: these, and graph attention over single tokens, whose dimensions say nothing.
+# What Wick does not raise whole: these, and graph attention over single tokens, whose dimensions do not tell heads from tokens.
 PARTLY = {v + '_llama_static' for v in OPTIMUM_VERSIONS} | set(SPAN)
 
 
