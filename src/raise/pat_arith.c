@@ -1,6 +1,8 @@
 /* Arithmetic between rows: residual sums, products, scales. */
 #include "raise/raise_int.h"
 
+#include <math.h>
+
 static int64_t last_dim(const wick_value *v) { return v->rank && wick_dim_is_const(v->dims[v->rank - 1]) ? v->dims[v->rank - 1].c : 0; }
 
 /* Two operands of one shape. v: operands */
@@ -67,7 +69,7 @@ static bool match_quotient(wick_raiser *r, const wick_node *n, wick_match *m) {
     wick_dim n_row;
     int64_t width;
     m->v[0] = wick_r_in(r, n, 0);
-    if (n->n_in != 2 || !wick_r_scalar(r, wick_r_in(r, n, 1), &m->number[0]) || m->number[0] == 0) return false;
+    if (n->n_in != 2 || !wick_r_scalar(r, wick_r_in(r, n, 1), &m->number[0]) || !isnormal((float)m->number[0])) return false;
     m->number[0] = 1 / m->number[0];
     return wick_r_same_dims(wick_r_value(r, m->v[0]), wick_r_value(r, n->out)) && wick_r_rows(wick_r_value(r, m->v[0]), &n_row, &width);
 }

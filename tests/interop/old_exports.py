@@ -299,7 +299,7 @@ def make(folder, names):
         try:
             (make_llm if version in LLM_VERSIONS else make_optimum)(folder, name, recipe)
             record(folder, name)
-        except ImportError:  # a fault of the environment, not an answer
+        except (ImportError, KeyboardInterrupt):  # no answer of the exporter
             os.remove(note_path(folder, name))
             raise
         except (Exception, SystemExit) as e:  # whatever else they raise is their answer

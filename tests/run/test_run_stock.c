@@ -136,6 +136,7 @@ static const program programs[] = {
     {"oe010_olmo_q", NULL, NULL},
     {"oe010_granite_q", NULL, NULL},
     {"oe110_llama_q", NULL, NULL},
+    {"oe110_llama_bstatic", NULL, NULL},
     {"oe010_gemma3_both", NULL, NULL},
     {"et060_rec", NULL, NULL},
     {"et060_kv", NULL, NULL},
