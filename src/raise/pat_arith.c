@@ -79,30 +79,11 @@ static wick_value_id build_scale(wick_raiser *r, const wick_node *n, const wick_
     return wick_r_like(r, wick_r_op(r, WICK_OP_scale, attrs, 1, (wick_value_id[]){wick_r_as_rows(r, m->v[0])}), n->out);
 }
 
-/* c * tanh(x / c), the quotient being a scale by now. v[0]: x, number[0]: c */
-static bool match_softcap(wick_raiser *r, const wick_node *n, wick_match *m) {
-    for (int i = 0; i < n->n_in; i++) {
-        m->number[0] = n->attrs.fine.number;
-        const wick_node *tanh = wick_r_made_by(r, wick_r_in(r, n, i), WICK_OP_f_tanh);
-        const wick_node *scale = tanh ? wick_r_made_by(r, wick_r_in(r, tanh, 0), WICK_OP_scale) : NULL;
-        if (!scale || (n->n_in == 2 && !wick_r_scalar(r, wick_r_in(r, n, 1 - i), &m->number[0]))) continue;
-        m->v[0] = wick_r_in(r, scale, 0);
-        if (m->number[0] > 0 && scale->attrs.scale.scale == (float)(1 / m->number[0])) return true;
-    }
-    return false;
-}
-
-static wick_value_id build_softcap(wick_raiser *r, const wick_node *n, const wick_match *m) {
-    wick_attrs attrs = {.scale = {(float)m->number[0]}};
-    return wick_r_like(r, wick_r_op(r, WICK_OP_softcap, attrs, 1, m->v), n->out);
-}
-
 const wick_pattern wick_pat_arith[] = {
     {"add", WICK_OP_f_add, match_rows, build_rows},
     {"mul", WICK_OP_f_mul, match_rows, build_rows},
     {"add constant", WICK_OP_f_add, match_constant, build_constant},
     {"mul constant", WICK_OP_f_mul, match_constant, build_constant},
-    {"softcap", WICK_OP_f_mul, match_softcap, build_softcap},
     {"scale", WICK_OP_f_mul, match_scale, build_scale},
     {"quotient", WICK_OP_f_div, match_quotient, build_scale},
 };
