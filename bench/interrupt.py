@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """interrupt.py BUILD MODEL [ROUNDS]: how long after Ctrl-C the prompt of `wick chat` is back, in the middle of a prefill of about 1,800
-tokens (the program must have the context) and in the middle of an answer; and what looking out for it costs: the same prefill by
-`wick run`, where nobody looks on. Times are by the clock: run it on a machine that does nothing else."""
-import json, os, random, re, statistics, subprocess, sys, tempfile, time
+tokens (the program must have the context) and in the middle of an answer. Times are by the clock: run it on a machine that does nothing
+else."""
+import os, random, re, statistics, sys, tempfile, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/cli"))
 from terminal import Terminal  # noqa: E402
@@ -22,10 +22,9 @@ def text_of(n_token, seed):
     return "\n".join(" ".join(words[i:i + 16]) for i in range(0, len(words), 16))
 
 
-def begin(text, *options):
-    home = tempfile.mkdtemp()
-    environment = dict(os.environ, HOME=home, TERM="dumb", NO_COLOR="1", LC_ALL="C.UTF-8")
-    t = Terminal([WICK, "chat", MODEL, "-t", "0", "--ignore_eos", "--no_save", *options], environment)
+def begin(text):
+    environment = dict(os.environ, HOME=tempfile.gettempdir(), TERM="dumb", NO_COLOR="1", LC_ALL="C.UTF-8")
+    t = Terminal([WICK, "chat", MODEL, "-t", "0", "--ignore_eos", "--no_save"], environment)
     t.expect(">>> ")
     t.send('"""' + text.replace("\n", "\r"))
     t.expect(re.escape(text.splitlines()[-1][-20:]))
@@ -47,18 +46,6 @@ def interrupt(t, word):
 
 def report(what, waits):
     print(f"{what}: {len(waits)} times, median {statistics.median(waits):.0f} ms, longest {max(waits):.0f} ms")
-
-
-def prefill_seconds():
-    run = subprocess.run([WICK, "run", MODEL, text_of(N_TOKEN, 0), "-t", "0", "-n", "1", "--json"], stdout=subprocess.PIPE, check=True)
-    return json.loads(run.stdout)
-
-
-def prefill_in_chat():
-    t = begin(text_of(N_TOKEN, 0), "-v", "-n", "1")
-    m = re.search(r"prompt eval count: +(\d+).*?prompt eval rate: +([\d.]+)", t.expect(r"eval rate: +[\d.]+ tokens/s\n.*?>>> ") + t.seen, re.S)
-    t.close()
-    return m
 
 
 def main():

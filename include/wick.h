@@ -167,7 +167,8 @@ void wick_session_free(wick_session *session);
 /* The model that a session runs. */
 wick_model *wick_session_model_get(const wick_session *session);
 
-/* Called between steps of a long evaluation; returning false stops it with WICK_ECANCELED (what is done is kept). */
+/* Called during a long evaluation, between its steps and often within them, on the thread that asked for it; returning false stops it
+ * with WICK_ECANCELED (the steps that are done are kept). */
 typedef bool wick_progress_fn(void *user, double done, double total);
 
 /* States the token sequence. Keeps the longest common prefix of what was evaluated before, drops the rest, evaluates

@@ -37,6 +37,11 @@ typedef struct wick_state_options {
     bool kv_f32;        /* else f16 */
     wick_host_fn *host; /* NULL: the graph has no fine ops */
     void *host_user;
+    /* Asked by the calling thread many times in a step of many tokens, with the part of it that is done; false: the step ends at once,
+     * WICK_ECANCELED, and counts for nothing. NULL: nobody asks. A step that changes what cannot be written again (recurrent state,
+     * the host's) does not ask. */
+    bool (*go_on)(void *user, double part);
+    void *go_on_user;
 } wick_state_options;
 
 typedef struct wick_backend {

@@ -36,10 +36,22 @@ static int64_t choose_chunk(const wick_model *model, const wick_session_options 
     return chunk < capacity ? chunk : capacity;
 }
 
+static bool look(wick_session *s, double n_done) {
+    return s->progress(s->progress_user, n_done - (double)s->begin, (double)(s->goal - s->begin));
+}
+
+static bool go_on_within_step(void *user, double part) {
+    wick_session *s = user;
+    s->asks = true;
+    return !s->progress || look(s, (double)s->n_token + part * (double)s->n_step);
+}
+
 static wick_status make_engine(wick_session *s, wick_error *err) {
     const wick_model *model = s->model;
     if (!model->plan) return wick_vm_engine_init(&s->engine, model, err);
     wick_state_options o = {.context = s->capacity, .chunk = s->chunk, .kv_f32 = s->options.kv_dtype == WICK_KV_F32};
+    o.go_on = go_on_within_step;
+    o.go_on_user = s;
     if (model->info.endless) o.n_keep = model->info.max_context;
     if (model->raised.n_left) {
         WICK_TRY(wick_host_new(model, &s->host, err));
@@ -126,36 +138,42 @@ static wick_status check_room(const wick_session *s, size_t n, wick_error *err) 
                      (long long)s->capacity);
 }
 
-/* How many tokens at once. With somebody looking on, who may want to stop, steps are so short that a stop seems immediate: about a fifth of
- * a second, by what the last one took. A chunk that was asked for is kept. */
+/* How many tokens at once. With somebody looking on, who may want to stop, steps are so short that a stop seems immediate, by what the
+ * last one took: a tenth of a second; or two, if the engine asks within a step, which it does some 200 times. A chunk that was asked for
+ * is kept. */
 static size_t step_size(const wick_session *s, size_t left) {
     size_t most = (size_t)s->chunk;
     if (s->progress && !s->options.prefill_chunk) {
-        double fit = s->token_seconds > 0 ? 0.2 / s->token_seconds : FIRST_STEP;
+        double seconds = s->asks ? 2 : 0.1, fit = s->token_seconds > 0 ? seconds / s->token_seconds : FIRST_STEP;
         size_t n = fit < LEAST_STEP ? LEAST_STEP : fit < (double)most ? (size_t)fit / LEAST_STEP * LEAST_STEP : most;
         if (n < most) most = n;
     }
     return left < most ? left : most;
 }
 
+static wick_status canceled(const wick_session *s, wick_error *err) {
+    return wick_fail(err, WICK_ECANCELED, "canceled after %zu of %zu tokens", s->n_token, s->goal);
+}
+
 /* Evaluates s->tokens[s->n_token .. n) step by step. */
 static wick_status evaluate(wick_session *s, size_t n, wick_error *err) {
-    size_t begin = s->n_token;
+    s->begin = s->n_token;
+    s->goal = n;
     bool whole = !s->state && !s->model->contract.has_position; /* without a cache there is one call, on everything */
     s->logits = NULL;
     while (s->n_token < n) {
         size_t left = n - s->n_token, count = whole ? left : step_size(s, left);
         double started = wick_os_seconds();
+        s->n_step = count;
         wick_status status = step(s, (int64_t)count, count == left, err);
         if (status != WICK_OK) {
             s->logits = NULL;
-            return status;
+            return status == WICK_ECANCELED ? canceled(s, err) : status;
         }
         s->n_token += count;
         if (count >= LEAST_STEP) s->token_seconds = (wick_os_seconds() - started) / (double)count;
         if (count < left) s->logits = NULL;
-        if (s->progress && !s->progress(s->progress_user, (double)(s->n_token - begin), (double)(n - begin)) && s->n_token < n)
-            return wick_fail(err, WICK_ECANCELED, "canceled after %zu of %zu tokens", s->n_token, n);
+        if (s->progress && !look(s, (double)s->n_token) && s->n_token < n) return canceled(s, err);
     }
     return WICK_OK;
 }

@@ -26,6 +26,9 @@ struct wick_session {
     wick_session_options options;
     int64_t capacity, chunk;
     double token_seconds; /* what a token of the last long step took; 0: unknown */
+    size_t begin, goal;   /* of the evaluation that runs, for whoever looks on */
+    size_t n_step;        /* tokens of the step that runs */
+    bool asks;            /* the engine asks within steps */
     int32_t *tokens;      /* [capacity] */
     size_t n_token;
     const float *logits; /* NULL: none, or the last token was taken back */

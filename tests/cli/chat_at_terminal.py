@@ -578,6 +578,58 @@ class Terminals(Chat):
         t.say("And now?")  # at once, and as usual
         self.assertEqual(len(self.rows()), 4)
 
+    def test_not_more_than_a_token_after_the_interrupt(self):
+        """The process is held, what it has said is read to the end, and the interrupt comes before it may go on."""
+        run = subprocess.run([WICK, "run", LONG, "Hello", "-t", "0", "-n", "3000", "--ignore_eos", "--json"], stdout=subprocess.PIPE, check=True)
+        tokens = json.loads(run.stdout)["tokens"]
+        t = self.terminal("--ignore_eos", "-v", model=LONG)
+        for wait in (1, 100, 300):
+            t.say("/clear")
+            t.send("Hello\r")
+            t.expect("Hello\n")
+            while len(t.seen) < wait:
+                self.assertTrue(t.read(200))
+            os.kill(t.pid, signal.SIGSTOP)
+            while t.read(0.3):
+                pass
+            said = t.seen
+            os.kill(t.pid, signal.SIGINT)
+            os.kill(t.pid, signal.SIGCONT)
+            after = t.expect(r"\n>>> ")
+            count = int(re.search(r"eval count: +(\d+) token\(s\)\n", after[after.index("prompt eval duration"):])[1])
+            self.assertIn("(stopped; what was said is kept)", after)
+            ids = "\n".join(json.dumps({"ids": tokens[:n], "skip_special": True}) for n in range(count + 1))
+            texts = subprocess.run([WICK, "tokenize", "--tokenizer", TOKENIZER, "--jsonl"], input=ids.encode(), stdout=subprocess.PIPE, check=True)
+            texts = [json.loads(line)["text"] for line in texts.stdout.decode().splitlines()]
+            shown = [n for n, text in enumerate(texts) if self.printed(text) == said]
+            self.assertTrue(shown, said[-80:])
+            self.assertLessEqual(count, shown[-1] + 1)
+
+    def printed(self, text):
+        return re.sub("[\0-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+
+    def test_stopped_in_the_middle_of_a_prefill(self):
+        """No token follows, the old answer stays, and the next turn works."""
+        self.pipe("One\n", model=LONG)
+        db = sqlite3.connect(self.database)
+        db.execute("UPDATE message SET content = ? WHERE role = 'user'", ("word " * 20000,))
+        db.commit()
+        db.close()
+        before = self.rows()
+        t = self.terminal("--continue", "--ignore_eos", "-n", "5", model=LONG)
+        t.send("/retry\r")
+        t.expect("/retry\n")
+        time.sleep(0.5)
+        os.kill(t.pid, signal.SIGSTOP)
+        os.kill(t.pid, signal.SIGINT)
+        os.kill(t.pid, signal.SIGCONT)
+        self.assertEqual(t.expect(r"\(stopped before the answer began; the old one stays\)\n"), "")
+        t.expect(">>> ")
+        self.assertEqual(self.rows(), before)
+        t.say("/undo")
+        t.say("Hello")
+        self.assertEqual([r[1] for r in self.rows() if r[0] == "user"], ["Hello"])
+
     def test_leaving(self):
         t = self.terminal()
         t.send("half a line\x03")

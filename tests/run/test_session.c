@@ -171,17 +171,66 @@ static void progress_can_stop(void **state) {
     assert_null(wick_session_logits(s));
     wick_session_on_progress(s, NULL, NULL);
     assert_ok(wick_session_sync(s, some_tokens(), 40, err));
-    wick_session *patient = open_session(m, 1, 0, 0); /* the size of its steps is Wick's choice: short ones when somebody looks on */
-    wick_session_on_progress(patient, stop_at_ten, &n_call);
-    assert_int_equal(wick_session_sync(patient, some_tokens(), N_TOKEN, NULL), WICK_ECANCELED);
-    wick_session_tokens(patient, &n);
-    assert_int_equal(n, 32);
-    wick_session_free(patient);
     assert_ok(wick_session_sync(fresh, some_tokens(), 40, err));
     expect_logits(s, wick_session_logits(fresh), logits_size(m));
     wick_session_free(s);
     wick_session_free(fresh);
     wick_model_close(m);
+}
+
+typedef struct onlooker {
+    double stop_at, last;
+    int n_call;
+} onlooker;
+
+static bool stop_later(void *user, double done, double total) {
+    onlooker *o = user;
+    o->n_call++;
+    assert_true(done >= o->last && done <= total);
+    o->last = done;
+    return done < o->stop_at;
+}
+
+/* The size of the steps is Wick's choice, and a step is stopped in its middle: what is done before it is kept, and the rest of the
+ * conversation has the same bits. A recurrent state (lfm2) and the vm stop between steps only. */
+static void a_step_can_stop(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        wick_plan plan;
+        bool within;
+    } ways[] = {{"st_8da4w_rec.pte", WICK_PLAN_RAISED, true},
+                {"st_8da4w_sink.pte", WICK_PLAN_RAISED, true},
+                {"ty_lfm2.pte", WICK_PLAN_RAISED, false},
+                {"st_8da4w_rec.pte", WICK_PLAN_VM, false}};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        wick_model *m = open_model(ways[w].name, NULL, ways[w].plan);
+        int64_t n_vocab = wick_model_info_get(m)->n_vocab;
+        int32_t tokens[N_TOKEN];
+        for (int i = 0; i < N_TOKEN; i++) tokens[i] = some_tokens()[i] % (int32_t)n_vocab;
+        wick_session *fresh = open_session(m, 1, 0, 0);
+        assert_ok(wick_session_sync(fresh, tokens, N_TOKEN, err));
+        static const double stops[] = {0, 10, 20, 33, 60}; /* in the first step of 32, and behind it */
+        for (size_t i = 0; i < (ways[w].within ? 5 : 3); i++) {
+            onlooker o = {.stop_at = stops[i]};
+            size_t n;
+            wick_session *s = open_session(m, 2, 0, 0); /* does not know yet how fast it is */
+            wick_session_on_progress(s, stop_later, &o);
+            assert_int_equal(wick_session_sync(s, tokens, N_TOKEN, NULL), WICK_ECANCELED);
+            wick_session_tokens(s, &n);
+            assert_true(n < N_TOKEN && (double)n <= o.last);
+            if (!ways[w].within) assert_true((double)n == o.last);
+            if (ways[w].within && stops[i] < 32) assert_int_equal(n, 0); /* in the middle of the first */
+            assert_null(wick_session_logits(s));
+            if (ways[w].within && n) assert_true(o.n_call > 10); /* many times in a step of 32 */
+            wick_session_on_progress(s, NULL, NULL);
+            assert_ok(wick_session_sync(s, tokens, N_TOKEN, err));
+            expect_logits(s, wick_session_logits(fresh), logits_size(m));
+            wick_session_free(s);
+        }
+        wick_session_free(fresh);
+        wick_model_close(m);
+    }
 }
 
 /* ---------------------------------------------------------------- files */
@@ -316,6 +365,7 @@ int main(void) {
         cmocka_unit_test(a_token_allocates_nothing),
         cmocka_unit_test(limits_have_sentences),
         cmocka_unit_test(progress_can_stop),
+        cmocka_unit_test(a_step_can_stop),
         cmocka_unit_test(states_come_back),
         cmocka_unit_test(states_of_others_are_refused),
         cmocka_unit_test(hostile_states_are_refused),

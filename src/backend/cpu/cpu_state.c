@@ -76,8 +76,7 @@ static int64_t first_needed(const wick_backend_state *s, int64_t position) {
     return first > still_end(s) ? first : still_end(s);
 }
 
-void cpu_state_reached(wick_backend_state *s, int64_t position) {
-    s->position_end = position;
+void cpu_state_reach(wick_backend_state *s, int64_t position) {
     if (position > s->reach) s->reach = position;
     int64_t oldest = s->reach - s->n_ring * WICK_KEY_CHUNK;
     if (s->n_ring && oldest > s->oldest) s->oldest = oldest;

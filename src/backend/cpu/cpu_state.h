@@ -44,7 +44,7 @@ struct wick_backend_state {
     /* Key chunks that have places of their own, and places that the later ones go around in (0: all have their own). Whole chunks, so
      * that a chunk's keys lie together wherever it is. */
     int64_t n_still, n_ring;
-    int64_t reach;  /* positions below were evaluated, by now or before something was taken back */
+    int64_t reach;  /* positions below may have been written, by now or before something was taken back */
     int64_t oldest; /* position behind the still chunks whose key is the first that was not overwritten */
 
     /* of the step that runs */
@@ -98,8 +98,9 @@ static inline cpu_codes cpu_codes_at(uint8_t *base, int64_t k_pad, int64_t n) {
     return c;
 }
 
-/* cpu_state.c: all positions below this one are evaluated. */
-void cpu_state_reached(wick_backend_state *s, int64_t position);
+/* cpu_state.c: all positions below this one are evaluated, or will be: what keys that overwrites is given up now, because a step may be
+ * stopped in the middle. */
+void cpu_state_reach(wick_backend_state *s, int64_t position);
 /* cpu_rows.c: the row ops of a phase on rows [from, to). */
 void cpu_rows(const cpu_work *w, const cpu_phase *ph, int64_t from, int64_t to);
 /* cpu_linear.c, cpu_attend.c, cpu_conv.c: this thread's share of a main. Attend passes a barrier of its own. */

@@ -29,6 +29,19 @@ static void run_main(const cpu_work *w, const cpu_phase *ph) {
     }
 }
 
+enum { LEAST_ASKED = 16 }; /* tokens: shorter steps are over soon */
+
+/* The caches hold what a step that is not finished has written, behind where the state stands: nobody reads it before it is written
+ * again. */
+static bool may_stop(const wick_backend_state *s) { return s->options.go_on && s->n >= LEAST_ASKED && !s->p->n_conv && !s->p->has_fine; }
+
+/* Thread 0, before the others pass the barrier of phase i. */
+static void ask(wick_backend_state *s, size_t i) {
+    if (i + 1 == s->p->n_phase || s->options.go_on(s->options.go_on_user, (double)(i + 1) / (double)s->p->n_phase)) return;
+    s->status = wick_fail(&s->error, WICK_ECANCELED, "canceled within a step");
+    s->failed_phase = i;
+}
+
 static void work(void *arg, int i_thread, int n_thread) {
     wick_backend_state *s = arg;
     cpu_work w = {.s = s, .p = s->p, .desk = &s->desks[i_thread], .i_thread = i_thread, .n_thread = n_thread};
@@ -39,6 +52,7 @@ static void work(void *arg, int i_thread, int n_thread) {
         w.base = s->base;
         if (ops) run_ops(&w, ph);
         if (main) run_main(&w, ph);
+        if (i_thread == 0 && may_stop(s)) ask(s, i);
         wick_pool_barrier(s->pool);
     }
 }
@@ -70,12 +84,13 @@ wick_status cpu_step(wick_backend_state *s, const int32_t *tokens, int64_t n, in
     s->position = position;
     s->want_logits = want_logits;
     s->failed_phase = s->p->n_phase;
+    cpu_state_reach(s, position + n);
     wick_pool_run(s->pool, work, s);
     if (s->failed_phase != s->p->n_phase) {
         if (err) *err = s->error;
         return s->status;
     }
-    cpu_state_reached(s, position + n);
+    s->position_end = position + n;
     if (want_logits) {
         cpu_work w = {.s = s, .p = s->p, .base = s->base};
         *logits = cpu_row(&w, s->p->logits, 0, true);
