@@ -551,6 +551,7 @@ class Keeping(Chat):
         while len(self.rows()) < 6 and time.monotonic() < end:  # a part of the answer, after two seconds of it
             t.read(0.1)
         t.kill()
+        self.assertEqual(t.status, -signal.SIGKILL)
         rows = self.rows("SELECT role, content, stopped FROM message ORDER BY position")
         self.assertEqual([r[:2] for r in rows[:4]], before)
         self.assertEqual(rows[4][:2], ("user", "Three"))
@@ -687,6 +688,68 @@ class Terminals(Chat):
         self.assertRegex(t.say("Hello"), r"eval rate: +[\d.]+ tokens/s")
         t.say("/set quiet")
         self.assertNotIn("context [", t.say("Hello"))
+
+
+class Known(Chat):
+    """What chat programs on phones were seen to do wrong, at a terminal: the system message is lost with a new chat, the text begins twice,
+    indentation is squeezed out, kept chats lose their line breaks, and stopping does not stop (Terminals)."""
+
+    def prompt(self, t):
+        text, ids = self.shown_prompts(t.say("/show prompt") + "\n")[0]
+        return text, ids
+
+    def test_a_new_chat_has_the_system_message(self):
+        t = self.terminal("-n", "5", "--system", "Be kind.")
+        for line in ("One", "/clear", "Two", "/retry"):
+            t.say(line)
+        text, ids = self.prompt(t)
+        self.assertTrue(text.startswith("<|begin_of_text|>" + header("system") + "Be kind.<|eot_id|>" + header("user") + "Two<|eot_id|>"), text)
+        self.assertEqual(text.count("Be kind."), 1)
+        self.assertNotIn("One", text)
+
+    def test_the_text_begins_once(self):
+        t = self.terminal("-n", "5", "--system", "Be kind.")
+        for line in ("One", "/system Be brief.", "Two", "/undo", "Three", "/clear", "/system Be kind.", "Four"):
+            t.say(line)
+            if not line.startswith("/"):
+                text, ids = self.prompt(t)
+                self.assertEqual((ids.count(BOS), ids[0]), (1, BOS), line)
+                self.assertEqual(text.count(header("system")), 1)
+
+    def test_indentation_of_an_answer(self):
+        """An answer that can be nothing but tabs and spaces."""
+        bias = [word for token in (197, 220, 302, 791) for word in ("--logit_bias", f"{token}=10000")]
+        for one in (bias[:2], bias[4:6], bias[6:], bias):
+            run = subprocess.run([WICK, "run", MODEL, "Code!", "-t", "0", "-n", "12", "--json", *one], stdout=subprocess.PIPE, check=True)
+            want = json.loads(run.stdout)["text"]
+            self.assertGreaterEqual(len(want), 12)
+            self.assertEqual(want.strip(" \t"), "")
+            t = self.terminal("-n", "12", *one)
+            self.assertIn("Code!\n" + want + "\n(", t.say("Code!"))
+            self.assertEqual(self.rows()[-1], ("assistant", want))
+            t.send("/bye\r")
+            t.wait()
+
+    def test_a_kept_chat_has_its_lines(self):
+        t = self.terminal("-n", "5")
+        lines = Keeping.CODE.replace("\t", "    ").split("\n")  # a tab at a terminal asks for completion
+        t.send('"""' + lines[0] + "\r")
+        for line in lines[1:]:
+            t.expect(r"\n\.\.\. ")
+            t.send(line + "\r")
+        t.expect(r"\n\.\.\. ")
+        t.say('"""')
+        kept = self.rows()
+        self.assertEqual(kept[0], ("user", "\n".join(lines)))
+        _, ids = self.prompt(t)
+        for line in ("/save code", "/clear", "Something else", "/load code"):
+            t.say(line)
+        self.assertIn("user: " + "\n".join(lines) + "\nassistant: ", t.say("/show messages"))
+        text, again = self.prompt(t)
+        self.assertEqual(again, ids)
+        self.assertEqual(text.count(header("assistant")), 2)  # the line that begins like an answer is none
+        t.say("And?")
+        self.assertEqual(self.rows("SELECT role, content FROM message WHERE chat = (SELECT max(chat) FROM message) ORDER BY position")[:2], kept)
 
 
 class Commands(Chat):
