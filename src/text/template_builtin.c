@@ -125,6 +125,8 @@ static const builtin all[] = {
      "{% else %}{{ m.content + ' ' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"},
     {"alpaca",
      {0},
+     "{{ bos_token }}{% if messages and messages[0].role != 'system' %}Below is an instruction that describes a task. Write a response "
+     "that appropriately completes the request.\n\n{% endif %}"
      "{% for m in messages %}{% if m.role == 'user' %}{{ '### Instruction:\n' + m.content + '\n\n' }}{% elif m.role == 'assistant' %}"
      "{{ '### Response:\n' + m.content + eos_token + '\n\n' }}{% else %}{{ m.content + '\n\n' }}{% endif %}{% endfor %}"
      "{% if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}"},
