@@ -111,8 +111,8 @@ typedef struct wick_model_info {
     double verify_seconds; /* reading and checking the program */
     double raise_seconds;  /* finding its coarse ops (or setting up the op-by-op interpreter) */
     double pack_seconds;   /* bringing the weights into the order that this machine multiplies in */
-    /* Attention sinks: the program's cache and its positions go around, so that a sequence has no end. Attention sees its first n_first
-     * tokens and the newest n_last, and what max_context says is where nothing happens. */
+    /* Attention sinks: the program's cache and its positions go around, so that a sequence has no end and max_context is no limit.
+     * Attention sees the first n_first tokens and the newest n_last. */
     bool endless;
     int64_t n_first, n_last;
 } wick_model_info;

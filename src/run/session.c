@@ -52,7 +52,8 @@ static wick_status make_engine(wick_session *s, wick_error *err) {
     wick_state_options o = {.context = s->capacity, .chunk = s->chunk, .kv_f32 = s->options.kv_dtype == WICK_KV_F32};
     o.go_on = go_on_within_step;
     o.go_on_user = s;
-    if (model->info.endless) o.n_keep = model->info.max_context;
+    int64_t unseen = model->info.max_context - model->info.n_last;
+    if (model->info.endless) o.n_keep = unseen > 0 ? unseen : 1;
     if (model->raised.n_left) {
         WICK_TRY(wick_host_new(model, &s->host, err));
         o.host = wick_host_run;

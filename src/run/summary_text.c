@@ -73,6 +73,7 @@ static void put_needs(wick_strbuf *out, const char *what, const wick_tally *t, c
 
 static void put_method(wick_strbuf *out, const wick_method_summary *m) {
     const wick_pte_method *p = m->method->pte;
+    wick_sight sight;
     wick_strbuf_printf(out, "\nmethod %s\n  inputs       ", p->name);
     put_values(out, p, p->inputs, p->n_input);
     wick_strbuf_puts(out, "\n  outputs      ");
@@ -96,6 +97,9 @@ static void put_method(wick_strbuf *out, const wick_method_summary *m) {
         wick_strbuf_puts(out, "  runs raised: every instruction is part of a coarse op\n");
     else
         wick_strbuf_printf(out, "  runs mixed: %zu operations stay with the op-by-op interpreter (--plan lists them)\n", m->graph.n_left);
+    if (m->refused.code == WICK_OK && m->raised && wick_graph_is_endless(m->graph.graph, &sight))
+        wick_strbuf_printf(out, "  its context has no end: attention sees the first %" PRId64 " tokens and the newest %" PRId64 "\n",
+                           sight.n_first, sight.n_last);
 }
 
 static void put_plan(wick_strbuf *out, const wick_method_summary *m) {
