@@ -185,7 +185,7 @@ static bool add_bytes(const wick_tokenizer *t, symbols *y, const char *s, size_t
 /* s: with prefix and suffix; size: of the character alone. */
 static void add_symbol(const wick_tokenizer *t, symbols *y, const char *s, size_t n, size_t size) {
     const wick_tok_config *c = &t->config;
-    int32_t id = wick_tok_find(t, s, n);
+    int32_t id = n == 1 && (unsigned char)s[0] < 0x80 ? t->ascii_id[(unsigned char)s[0]] : wick_tok_find(t, s, n);
     if (id >= 0 && c->flags & WICK_TOK_SENTENCEPIECE && t->token_flags[id] & (WICK_TOKEN_BYTE | WICK_TOKEN_CONTROL)) id = -1;
     if (id >= 0) {
         close_unknown(y, c->unk_id);
@@ -264,38 +264,43 @@ static wick_word_cache *cache_for(wick_encoder *e, size_t n) {
     return c->words;
 }
 
-/* Words of a text, and those of them that the cache does not know yet. */
+/* Words of a text, what became of each, and those that the cache did not know. */
 typedef struct handful {
     wick_word_cache *cache;
     wick_word_key keys[WICK_BPE_WORDS];
-    uint8_t fresh[WICK_BPE_WORDS]; /* 1 + number in `words`; 0: cached, or not for the cache */
-    wick_bytes texts[FRESH];
-    small_word words[FRESH];
+    wick_word words[WICK_BPE_WORDS]; /* ids NULL: not for the cache */
+    struct {
+        wick_bytes text;
+        size_t word; /* its number */
+    } fresh[FRESH];
+    small_word merged[FRESH];
     size_t n_fresh;
 } handful;
 
 static bool fits_cache(size_t n) { return n && n <= WICK_WORD_MAX; }
 
-static void note_fresh(handful *h, size_t i, const char *s, size_t n) {
-    h->fresh[i] = 0;
-    if (!fits_cache(n) || wick_words_has(h->cache, &h->keys[i], s, n)) return;
-    h->texts[h->n_fresh] = (wick_bytes){(const uint8_t *)s, n};
-    h->fresh[i] = (uint8_t)++h->n_fresh;
+static void find_word(handful *h, size_t i, const char *s, size_t n) {
+    h->words[i].ids = NULL;
+    if (!fits_cache(n) || wick_words_get(h->cache, &h->keys[i], s, n, &h->words[i])) return;
+    h->fresh[h->n_fresh].text = (wick_bytes){(const uint8_t *)s, n};
+    h->fresh[h->n_fresh++].word = i;
 }
 
 static void merge_fresh(const wick_tokenizer *t, handful *h) {
     small_word *open[FRESH];
-    size_t n_open = 0;
+    wick_bytes texts[FRESH];
     int32_t whole[FRESH];
+    size_t n_open = 0;
     bool look = t->config.flags & WICK_TOK_IGNORE_MERGES;
-    if (look) wick_tok_find_all(t, h->texts, h->n_fresh, whole);
+    for (size_t k = 0; k < h->n_fresh; k++) texts[k] = h->fresh[k].text;
+    if (look) wick_tok_find_all(t, texts, h->n_fresh, whole);
     for (size_t k = 0; k < h->n_fresh; k++) {
-        small_word *w = &h->words[k];
+        small_word *w = &h->merged[k];
         symbols y = {.ids = w->ids};
         if (look && whole[k] >= 0)
             put_symbol(&y, (uint32_t)whole[k], 0);
         else
-            plain_symbols(t, &y, (const char *)h->texts[k].data, h->texts[k].size), open[n_open++] = w;
+            plain_symbols(t, &y, (const char *)texts[k].data, texts[k].size), open[n_open++] = w;
         w->n = y.n;
     }
     for (size_t k = 0; k < n_open; k++) small_ask(t, open[k]);
@@ -307,18 +312,40 @@ static void merge_fresh(const wick_tokenizer *t, handful *h) {
         n_open = left;
         for (size_t k = 0; k < n_open; k++) small_look(t, open[k]);
     }
+    for (size_t k = 0; k < h->n_fresh; k++) h->words[h->fresh[k].word] = (wick_word){(const int32_t *)h->merged[k].ids, h->merged[k].n};
 }
 
-static wick_status emit_word(wick_encoder *e, handful *h, size_t i, const char *s, size_t n) {
-    if (h->fresh[i]) {
-        const small_word *w = &h->words[h->fresh[i] - 1];
-        for (size_t k = 0; k < w->n; k++) WICK_TRY(wick_encoder_emit(e, (int32_t)w->ids[k], NULL, 0));
-        if (w->n <= WICK_WORD_MAX_IDS) wick_words_put(h->cache, &h->keys[i], s, n, e->ids + e->n - w->n, w->n);
+static wick_status emit_word(wick_encoder *e, const wick_word *w) {
+    if (w->n > WICK_WORD_MAX_IDS || e->cap - e->n < WICK_WORD_MAX_IDS) {
+        for (size_t k = 0; k < w->n; k++) WICK_TRY(wick_encoder_emit(e, w->ids[k], NULL, 0));
         return WICK_OK;
     }
-    int n_id = fits_cache(n) && e->cap - e->n >= WICK_WORD_MAX_IDS ? wick_words_get(h->cache, &h->keys[i], s, n, e->ids + e->n) : -1;
-    if (n_id < 0) return merge_word(e, s, n);
-    e->n += (size_t)n_id;
+    int32_t *to = e->ids + e->n; /* in two strides: most words are the first of them */
+    memcpy(to, w->ids, WICK_WORD_MAX_IDS / 2 * sizeof *to);
+    if (w->n > WICK_WORD_MAX_IDS / 2)
+        memcpy(to + WICK_WORD_MAX_IDS / 2, w->ids + WICK_WORD_MAX_IDS / 2, WICK_WORD_MAX_IDS / 2 * sizeof *to);
+    e->n += w->n;
+    return WICK_OK;
+}
+
+static void keep_fresh(handful *h) {
+    for (size_t k = 0; k < h->n_fresh; k++) {
+        const wick_word *w = &h->words[h->fresh[k].word];
+        if (w->n <= WICK_WORD_MAX_IDS)
+            wick_words_put(h->cache, &h->keys[h->fresh[k].word], (const char *)h->fresh[k].text.data, h->fresh[k].text.size, w);
+    }
+}
+
+static wick_status encode_handful(wick_encoder *e, handful *h, const char *s, const size_t *ends, size_t n_word) {
+    for (size_t i = 0, from = 0; i < n_word; from = ends[i++])
+        if (fits_cache(ends[i] - from)) h->keys[i] = wick_words_seek(h->cache, s + from, ends[i] - from);
+    for (size_t i = 0, from = 0; i < n_word;) {
+        size_t end = i, at = from;
+        for (h->n_fresh = 0; end < n_word && h->n_fresh < FRESH; at = ends[end++]) find_word(h, end, s + at, ends[end] - at);
+        if (h->n_fresh) merge_fresh(e->t, h);
+        for (; i < end; from = ends[i++]) WICK_TRY(h->words[i].ids ? emit_word(e, &h->words[i]) : merge_word(e, s + from, ends[i] - from));
+        keep_fresh(h); /* not before: the words that are known lie in the cache itself */
+    }
     return WICK_OK;
 }
 
@@ -326,18 +353,8 @@ static wick_status emit_word(wick_encoder *e, handful *h, size_t i, const char *
 static wick_status encode_words(wick_encoder *e, const char *s, const size_t *ends, size_t n_word) {
     handful h;
     h.cache = has_marks(e->t) ? NULL : cache_for(e, ends[n_word - 1]);
-    if (!h.cache) {
-        for (size_t i = 0, from = 0; i < n_word; from = ends[i++]) WICK_TRY(merge_word(e, s + from, ends[i] - from));
-        return WICK_OK;
-    }
-    for (size_t i = 0, from = 0; i < n_word; from = ends[i++])
-        if (fits_cache(ends[i] - from)) h.keys[i] = wick_words_seek(h.cache, s + from, ends[i] - from);
-    for (size_t i = 0, from = 0; i < n_word;) {
-        size_t end = i, at = from;
-        for (h.n_fresh = 0; end < n_word && h.n_fresh < FRESH; at = ends[end++]) note_fresh(&h, end, s + at, ends[end] - at);
-        merge_fresh(e->t, &h);
-        for (; i < end; from = ends[i++]) WICK_TRY(emit_word(e, &h, i, s + from, ends[i] - from));
-    }
+    if (h.cache) return encode_handful(e, &h, s, ends, n_word);
+    for (size_t i = 0, from = 0; i < n_word; from = ends[i++]) WICK_TRY(merge_word(e, s + from, ends[i] - from));
     return WICK_OK;
 }
 

@@ -228,6 +228,7 @@ static void find_bytes(wick_tokenizer *t) {
         }
         t->byte_id[b] = wick_tok_find(t, text, n);
     }
+    for (int c = 0; c < 128; c++) t->ascii_id[c] = wick_tok_find(t, &(char){(char)c}, 1);
 }
 
 static wick_status view_all(wick_tokenizer *t, wick_error *err) {

@@ -48,6 +48,13 @@ static size_t walk(wick_bytes map, const char *s, size_t n, bool first, const ch
     return length;
 }
 
+/* Whether some key begins with this byte. */
+static bool begins_key(wick_bytes map, uint8_t c) {
+    if (!map.size || !c) return false;
+    uint32_t root = wick_load_u32(map.data + 4), at = (root >> 10 << ((root & 1u << 9) >> 6)) ^ c;
+    return at < wick_load_u32(map.data) / 4 && (wick_load_u32(map.data + 4 + (size_t)at * 4) & (1u << 31 | 0xff)) == c;
+}
+
 size_t wick_charsmap_prefix(wick_bytes map, const char *s, size_t n, const char **to, size_t *to_size) {
     return walk(map, s, n, false, to, to_size);
 }
@@ -91,6 +98,11 @@ static void put_part(wick_edit *e, const step *p, const char *space, size_t spac
     wick_edit_skip(e, p->used);
 }
 
+/* Marks the bytes that begin neither a user-defined piece nor an entry of the map: a character that begins so stays as it is. */
+static void find_plain(const wick_tokenizer *t, wick_bytes map, bool plain[256]) {
+    for (int b = 0; b < 256; b++) plain[b] = !(t->added_first[1][b >> 3] >> (b & 7) & 1) && !begins_key(map, (uint8_t)b);
+}
+
 wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok_op *op, wick_edit *e, wick_error *err) {
     wick_bytes map = wick_tok_op_a(t, op);
     bool keep = op->flags & WICK_OP_EXTRA_SPACES, dummy = op->flags & WICK_OP_DUMMY_PREFIX, suffix = op->flags & WICK_OP_SUFFIX;
@@ -103,8 +115,16 @@ wick_status wick_normalize_sentencepiece(const wick_tokenizer *t, const wick_tok
     }
     if (e->at == e->n) return WICK_OK;
     if (dummy && !suffix) wick_edit_put(e, space, space_size, WICK_EDIT_BEFORE);
-    bool after_space = !keep;
+    bool after_space = !keep, plain[256];
+    find_plain(t, map, plain);
     while (e->at < e->n) {
+        size_t same = e->at;
+        while (same < e->n && e->in[same] != ' ' && plain[(unsigned char)e->in[same]]) same += wick_char_size(e->in[same]);
+        if (same > e->at) {
+            wick_edit_keep(e, same - e->at);
+            after_space = false;
+            continue;
+        }
         step p = next_part(t, map, e->in + e->at, e->n - e->at);
         while (after_space && p.size && p.text[0] == ' ') p.text++, p.size--;
         put_part(e, &p, space, space_size);

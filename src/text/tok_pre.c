@@ -68,7 +68,7 @@ static bool is_punct(uint32_t cp) { return wick_char_late(WICK_LATE_PUNCTUATION,
 static bool is_space(uint32_t cp) { return wick_char_class(cp) & WICK_CH_SPACE; }
 
 /* Every character of a kind is a match of its own. */
-static wick_status cut_chars(cutter *c, size_t n, is_match_fn *is) {
+static inline __attribute__((always_inline)) wick_status cut_chars(cutter *c, size_t n, is_match_fn *is) {
     size_t from = 0;
     for (size_t i = 0, size; i < n; i += size) {
         if (!is(wick_char_at(c->s + i, &size))) continue;

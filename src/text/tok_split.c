@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What the patterns differ in. Passed as a constant to an inlined matcher, so that each splitter is its own code. */
+/* What the patterns differ in. Passed as a constant to a matcher that is always inlined, so that each splitter is its own code. */
+#define INLINE static inline __attribute__((always_inline))
 typedef struct rule {
     bool fold;         /* contractions in any case; U+017F counts as s */
     bool any_lead;     /* a word may begin with one character that is no letter, number or newline; else with one space */
@@ -17,7 +18,7 @@ typedef struct rule {
     bool end_run;      /* cl100k: white space at the end of the text is one piece */
 } rule;
 
-static inline unsigned class_at(const char *s, size_t at, size_t n, size_t *size) {
+INLINE unsigned class_at(const char *s, size_t at, size_t n, size_t *size) {
     if (at >= n) return *size = 0, 0;
     unsigned char c = (unsigned char)s[at];
     if (c < 0x80) return *size = 1, wick_ascii_class[c];
@@ -25,13 +26,17 @@ static inline unsigned class_at(const char *s, size_t at, size_t n, size_t *size
 }
 
 /* End of the run of characters of a class. */
-static inline size_t run(const char *s, size_t at, size_t n, unsigned mask) {
-    for (size_t size; at < n && class_at(s, at, n, &size) & mask;) at += size;
+INLINE size_t run(const char *s, size_t at, size_t n, unsigned mask) {
+    for (size_t size; at < n; at += size) {
+        unsigned char c = (unsigned char)s[at];
+        size = 1;
+        if (c < 0x80 ? !(wick_ascii_class[c] & mask) : !(class_at(s, at, n, &size) & mask)) break;
+    }
     return at;
 }
 
 /* The end of 's 't 're 've 'm 'll 'd at a position; 0: none. */
-static inline size_t contraction(const char *s, size_t at, size_t n, bool fold) {
+INLINE size_t contraction(const char *s, size_t at, size_t n, bool fold) {
     if (at + 1 >= n || s[at] != '\'') return 0;
     unsigned char c = (unsigned char)s[at + 1], d = at + 2 < n ? (unsigned char)s[at + 2] : 0;
     if (fold) {
@@ -45,7 +50,7 @@ static inline size_t contraction(const char *s, size_t at, size_t n, bool fold) 
 }
 
 /* White space that no other alternative took: `\s*[\r\n]+`, `\s+(?!\S)`, `\s+`. */
-static inline size_t space(const char *s, size_t at, size_t n, const rule *r) {
+INLINE size_t space(const char *s, size_t at, size_t n, const rule *r) {
     size_t last = at, newline = 0, i = at, size;
     unsigned c;
     while ((c = class_at(s, i, n, &size)) & WICK_CH_SPACE) {
@@ -61,7 +66,7 @@ static inline size_t space(const char *s, size_t at, size_t n, const rule *r) {
 enum { A = WICK_CH_UPPER | WICK_CH_OTHER | WICK_CH_MARK, B = WICK_CH_LOWER | WICK_CH_OTHER | WICK_CH_MARK };
 
 /* `[A]*[B]+` from a position: the end, 0 if it does not match. A* is greedy and gives back one character at a time. */
-static inline size_t small_word(const char *s, size_t at, size_t n) {
+INLINE size_t small_word(const char *s, size_t at, size_t n) {
     size_t i = at, back = 0, size;
     unsigned c;
     while ((c = class_at(s, i, n, &size)) & A) {
@@ -72,7 +77,7 @@ static inline size_t small_word(const char *s, size_t at, size_t n) {
     return end > i ? end : back;
 }
 
-static inline size_t cased_word(const char *s, size_t at, size_t n, bool tails) {
+INLINE size_t cased_word(const char *s, size_t at, size_t n, bool tails) {
     size_t size, end = 0;
     unsigned c = class_at(s, at, n, &size);
     bool lead = !(c & (WICK_CH_NEWLINE | WICK_CH_LETTER | WICK_CH_NUMBER));
@@ -88,7 +93,7 @@ static inline size_t cased_word(const char *s, size_t at, size_t n, bool tails) 
     return tail ? tail : end;
 }
 
-static inline size_t plain_word(const char *s, size_t at, size_t n, unsigned c, size_t size, const rule *r) {
+INLINE size_t plain_word(const char *s, size_t at, size_t n, unsigned c, size_t size, const rule *r) {
     unsigned letters = WICK_CH_LETTER | (r->mark_letters ? WICK_CH_MARK : 0);
     if (c & letters) return run(s, at + size, n, letters);
     if (r->any_lead ? (c & (WICK_CH_NEWLINE | WICK_CH_NUMBER)) != 0 : s[at] != ' ') return 0;
@@ -96,13 +101,13 @@ static inline size_t plain_word(const char *s, size_t at, size_t n, unsigned c, 
     return end > at + size ? end : 0;
 }
 
-static inline size_t numbers(const char *s, size_t at, size_t n, int most) {
+INLINE size_t numbers(const char *s, size_t at, size_t n, int most) {
     size_t size;
     for (int i = 0; i < most && class_at(s, at, n, &size) & WICK_CH_NUMBER; i++) at += size;
     return at;
 }
 
-static inline size_t match(const char *s, size_t at, size_t n, const rule *r) {
+INLINE size_t match(const char *s, size_t at, size_t n, const rule *r) {
     size_t size, end;
     unsigned c = class_at(s, at, n, &size);
     if (s[at] == '\'' && !r->cased && (end = contraction(s, at, n, r->fold))) return end;

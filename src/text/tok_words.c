@@ -70,34 +70,30 @@ static const long_entry *find_long(const wick_word_cache *c, const wick_word_key
     return e->size == n && !memcmp(e->word, s, n) ? e : NULL;
 }
 
-bool wick_words_has(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n) {
-    return (n <= SHORT_WORD && find_short(c, k)) || find_long(c, k, s, n);
-}
-
-int wick_words_get(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, int32_t *out) {
+bool wick_words_get(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, wick_word *out) {
     const short_entry *e = n <= SHORT_WORD ? find_short(c, k) : NULL;
     if (e) {
-        memcpy(out, e->ids, sizeof e->ids);
-        return (e->ids[0] >= 0) + (e->ids[1] >= 0) + (e->ids[2] >= 0) + (e->ids[3] >= 0);
+        size_t n_id = (size_t)(e->ids[0] >= 0) + (e->ids[1] >= 0) + (e->ids[2] >= 0) + (e->ids[3] >= 0);
+        *out = (wick_word){e->ids, n_id};
+        return true;
     }
     const long_entry *l = find_long(c, k, s, n);
-    if (!l) return -1;
-    memcpy(out, l->ids, sizeof l->ids);
-    return l->n_id;
+    if (l) *out = (wick_word){l->ids, l->n_id};
+    return l;
 }
 
-void wick_words_put(wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, const int32_t *ids, size_t n_id) {
-    if (wick_words_has(c, k, s, n)) return;
-    if (n <= SHORT_WORD && n_id <= SHORT_IDS) {
+void wick_words_put(wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, const wick_word *w) {
+    if (n <= SHORT_WORD && w->n <= SHORT_IDS) {
         short_entry *e = c->shorts[short_slot(k)];
+        if (same_key(e, k)) return; /* new twice in one handful */
         e[1] = e[0];
         e[0].low = k->low, e[0].high = k->high;
-        for (size_t i = 0; i < SHORT_IDS; i++) e[0].ids[i] = i < n_id ? ids[i] : -1;
+        for (size_t i = 0; i < SHORT_IDS; i++) e[0].ids[i] = i < w->n ? w->ids[i] : -1;
         return;
     }
     long_entry *e = &c->longs[long_slot(k)];
     e->size = (uint8_t)n;
-    e->n_id = (uint8_t)n_id;
+    e->n_id = (uint8_t)w->n;
     memcpy(e->word, s, n);
-    memcpy(e->ids, ids, n_id * sizeof *ids);
+    memcpy(e->ids, w->ids, w->n * sizeof *w->ids);
 }

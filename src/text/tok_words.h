@@ -24,18 +24,21 @@ typedef struct wick_word_key {
     uint64_t low, high, hash;
 } wick_word_key;
 
+/* What a word became. ids has room for WICK_WORD_MAX_IDS, or for half of them if n is no more: those may be read. */
+typedef struct wick_word {
+    const int32_t *ids;
+    size_t n;
+} wick_word;
+
 /* NULL: no memory. */
 wick_word_cache *wick_words_new(void);
 void wick_words_free(wick_word_cache *c);
 
 /* The first half of a lookup. */
 wick_word_key wick_words_seek(const wick_word_cache *c, const char *s, size_t n);
-/* The second: whether the word is known. */
-bool wick_words_has(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n);
-/* Or the ids of the word into out, which has room for WICK_WORD_MAX_IDS (all of it may be written): their number,
- * -1: not known. */
-int wick_words_get(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, int32_t *out);
-/* Remembers a word. n_id: at most WICK_WORD_MAX_IDS. */
-void wick_words_put(wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, const int32_t *ids, size_t n_id);
+/* The second; false: the word is not known. What is found stays until the next wick_words_put. */
+bool wick_words_get(const wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, wick_word *out);
+/* Remembers a word. */
+void wick_words_put(wick_word_cache *c, const wick_word_key *k, const char *s, size_t n, const wick_word *w);
 
 #endif

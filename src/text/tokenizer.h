@@ -190,6 +190,7 @@ struct wick_tokenizer {
     uint32_t n_added[2];
     const int32_t *post;        /* [n_prefix + n_suffix] */
     int32_t byte_id[256];       /* byte domain: the byte; byte fallback: `<0xNN>`; -1: none */
+    int32_t ascii_id[128];      /* the piece that is this character; -1: none */
     uint8_t added_first[2][32]; /* bit set of the bytes that added tokens begin with */
     wick_tok_scratch *scratch;  /* working memory and the cache of words, reused between calls */
 };
