@@ -1,7 +1,8 @@
 /* Byte pair encoding: symbols, then merges by rank (lowest first, leftmost of equals), as Hugging Face and SentencePiece do.
  *
  * Short words are merged by scanning for the lowest rank; long ones with a heap of (rank, position), so that a megabyte
- * without a cut takes n log n. Words that have been seen are looked up in a small cache. */
+ * without a cut takes n log n. Words that have been seen are looked up in a cache (tok_words.h), and those that are new are
+ * merged side by side, because merging waits for memory: the tables of a large vocabulary are megabytes. */
 #include "base/mem.h"
 #include "text/tok_chars.h"
 #include "text/tok_words.h"
