@@ -1,4 +1,5 @@
 /* The sampler: options, the order of steps, and the draw. */
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "text/sampler_impl.h"
 #include "text/sampler_math.h"
@@ -86,7 +87,8 @@ static wick_status allocate(wick_sampler *s, wick_error *err) {
     s->n_block = (s->n_vocab + WICK_SAMPLER_BLOCK - 1) / WICK_SAMPLER_BLOCK;
     s->block_most = WICK_NEW_ARRAY(float, s->n_block);
     s->block_sum = WICK_NEW_ARRAY(double, s->n_block);
-    ok = ok && s->block_most && s->block_sum;
+    s->block_p = WICK_NEW_ARRAY(float, s->n_block);
+    ok = ok && s->block_most && s->block_sum && s->block_p;
     if (o->typical_p < 1 || o->top_p < 1 || o->xtc_probability > 0) ok = (s->near = WICK_NEW_ARRAY(wick_candidate, s->n_vocab)) && ok;
     if (o->n_biases) ok = (s->biases = wick_memdup(o->biases, o->n_biases * sizeof *o->biases)) && ok;
     if (o->n_end_ids) ok = (s->end_ids = wick_memdup(o->end_ids, o->n_end_ids * sizeof *o->end_ids)) && ok;
@@ -100,12 +102,22 @@ static wick_status allocate(wick_sampler *s, wick_error *err) {
     return ok ? WICK_OK : wick_fail_nomem(err);
 }
 
+static const wick_sampler_loops *loops_of_machine(void) {
+#if defined(__x86_64__)
+    uint32_t flags = wick_cpu_detect();
+    if (flags & WICK_CPU_AVX512VNNI) return &wick_sampler_loops_avx512vnni;
+    if (flags & WICK_CPU_AVX2) return &wick_sampler_loops_avx2;
+#endif
+    return &wick_sampler_loops_any;
+}
+
 wick_status wick_sampler_new(const wick_sampler_options *options, size_t n_vocab, wick_sampler **out, wick_error *err) {
     *out = NULL;
     WICK_TRY(check(options, n_vocab, err));
     wick_sampler *s = WICK_NEW(wick_sampler);
     if (!s) return wick_fail_nomem(err);
     s->options = *options;
+    s->loops = loops_of_machine();
     s->n_vocab = n_vocab;
     uint64_t x = options->seed;
     for (int i = 0; i < 4; i++) s->rng[i] = split_mix(&x);
@@ -131,6 +143,7 @@ void wick_sampler_free(wick_sampler *s) {
     wick_free(s->p);
     wick_free(s->block_most);
     wick_free(s->block_sum);
+    wick_free(s->block_p);
     wick_free(s->near);
     wick_free(s->z);
     wick_free(s);
@@ -155,31 +168,15 @@ void wick_sampler_set_text(wick_sampler *s, const int32_t *tokens, size_t n, siz
 
 /* ---- choosing */
 
-#define HUGE_LOGIT 1e30f
-
-/* The highest of up to a block of numbers, NaN passed over; in lanes, which compilers turn into vectors. */
-static float block_most(const float *x, size_t n) {
-    enum { LANES = 16 };
-    float lane[LANES], most = -INFINITY;
-    size_t i = 0;
-    for (int k = 0; k < LANES; k++) lane[k] = -INFINITY;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) lane[k] = x[i + (size_t)k] > lane[k] ? x[i + (size_t)k] : lane[k];
-    for (int k = 0; k < LANES; k++) most = lane[k] > most ? lane[k] : most;
-    for (; i < n; i++) most = x[i] > most ? x[i] : most;
-    return most;
-}
-
 static size_t block_size(size_t from, size_t n) { return n - from < WICK_SAMPLER_BLOCK ? n - from : WICK_SAMPLER_BLOCK; }
 
-static int32_t most_likely(const float *logits, size_t n) {
+static int32_t most_likely(wick_sampler *s, const float *logits) {
     float most = -INFINITY;
     size_t best = 0;
-    for (size_t i = 0; i < n; i += WICK_SAMPLER_BLOCK) {
-        float x = block_most(logits + i, block_size(i, n));
-        if (x > most) most = x, best = i;
-    }
-    for (size_t i = best; i < n; i++)
+    s->loops->scan(logits, s->n_vocab, s->block_most);
+    for (size_t b = 0; b < s->n_block; b++)
+        if (s->block_most[b] > most) most = s->block_most[b], best = b * WICK_SAMPLER_BLOCK;
+    for (size_t i = best; i < s->n_vocab; i++)
         if (logits[i] == most) return (int32_t)i; /* the lowest id of equals */
     return 0;
 }
@@ -196,32 +193,19 @@ static void apply_bias(wick_sampler *s) {
 static void copy_logits(wick_sampler *s, const float *logits) {
     for (size_t i = 0; i < s->n_vocab; i++) {
         float x = logits[i];
-        x = x < HUGE_LOGIT ? x : x >= HUGE_LOGIT ? HUGE_LOGIT : -INFINITY;
+        x = x < WICK_HUGE_LOGIT ? x : x >= WICK_HUGE_LOGIT ? WICK_HUGE_LOGIT : -INFINITY;
         s->own_logits[i] = x;
     }
 }
 
-/* Whether all numbers of a block can be computed with. */
-static bool is_sane(const float *x, size_t n) {
-    int insane = 0;
-    for (size_t i = 0; i < n; i++) insane |= !(x[i] <= HUGE_LOGIT);
-    return !insane;
-}
-
 /* Makes the whole vocabulary the candidates; false: there are logits among them that copy_logits would change. */
 static bool begin(wick_sampler *s, const float *logits) {
-    bool sane = true;
-    for (size_t b = 0; b < s->n_block; b++) {
-        size_t from = b * WICK_SAMPLER_BLOCK, n = block_size(from, s->n_vocab);
-        s->block_most[b] = block_most(logits + from, n);
-        sane &= is_sane(logits + from, n);
-    }
     s->logits = logits;
     s->n = s->n_vocab;
     s->whole = true;
     s->sorted = false;
     s->inverse_t = 1;
-    return sane;
+    return s->loops->scan(logits, s->n_vocab, s->block_most);
 }
 
 /* Draws among the candidates, block by block; *probability of what was drawn. */
@@ -247,7 +231,7 @@ static float sum_bounds(wick_sampler *s) {
     if (!(most > -INFINITY)) most = 0;
     for (size_t b = 0; b < s->n_block; b++) {
         float bound = wick_exp_f32((s->block_most[b] - most) * s->inverse_t);
-        s->p[b] = bound;
+        s->block_p[b] = bound;
         s->block_sum[b] = sum += (double)bound * (double)block_size(b * WICK_SAMPLER_BLOCK, s->n_vocab);
     }
     return most;
@@ -271,7 +255,7 @@ static int32_t draw_from_all(wick_sampler *s) {
         size_t from = low * WICK_SAMPLER_BLOCK, n = block_size(from, s->n_vocab);
         size_t i = from + (size_t)(wick_sampler_uniform(s) * (double)n);
         float p = wick_exp_f32((s->logits[i] - most) * s->inverse_t);
-        if (wick_sampler_uniform(s) * (double)s->p[low] < (double)p) return (int32_t)i;
+        if (wick_sampler_uniform(s) * (double)s->block_p[low] < (double)p) return (int32_t)i;
     }
     double ignored; /* no logit is possible, or chance is broken */
     return draw(s, &ignored);
@@ -325,14 +309,14 @@ static bool changes_first(wick_sampler_step step) { return step == WICK_STEP_PEN
 int32_t wick_sampler_sample(wick_sampler *s, const float *logits) {
     double p;
     s->drawn = true;
-    if (s->options.temperature <= 0 && !changes_logits(s)) return most_likely(logits, s->n_vocab);
+    if (s->options.temperature <= 0 && !changes_logits(s)) return most_likely(s, logits);
     if (changes_logits(s) || !begin(s, logits)) {
         copy_logits(s, logits);
         apply_bias(s);
         /* Penalties act on all logits, so they come before any step that drops candidates, wherever the order names them. */
         for (int i = 0; i < s->n_step; i++)
             if (changes_first(s->order[i])) wick_sampler_run_step(s, s->order[i]);
-        if (s->options.temperature <= 0) return most_likely(s->own_logits, s->n_vocab);
+        if (s->options.temperature <= 0) return most_likely(s, s->own_logits);
         begin(s, s->own_logits);
     }
     for (int i = 0; i < s->n_step; i++) {

@@ -28,8 +28,31 @@ typedef struct wick_candidate {
 
 enum { WICK_SAMPLER_BLOCK = 64 };
 
+#define WICK_HUGE_LOGIT 1e30f
+
+/* The loops over a whole vocabulary (sampler_loops.h), x being n logits. */
+typedef struct wick_sampler_loops {
+    /* The highest of each block, NaN passed over; false: there is NaN or something above WICK_HUGE_LOGIT. */
+    bool (*scan)(const float *x, size_t n, float *block_most);
+    /* exp((x - most) * scale) to p, their sums to block_sum; returns the sum of all. */
+    double (*exponentials)(const float *x, size_t n, float most, float scale, float *p, double *block_sum);
+    /* The sum of p * (x - most) * scale over the tokens whose p is above 0. */
+    double (*exponents)(const float *x, const float *p, size_t n, float most, float scale);
+    /* The sum of (x - middle) to a power of 0, 1 or 2 over the tokens that are possible. */
+    double (*moment)(const float *x, size_t n, float middle, int power);
+    /* Those that are not below a bound above -infinity to out, with their places; blocks whose highest is below another bound are passed
+     * over (block_most NULL: none are). Returns how many. */
+    size_t (*find)(const float *x, size_t n, float least, const float *block_most, float least_block, wick_candidate *out);
+} wick_sampler_loops;
+
+extern const wick_sampler_loops wick_sampler_loops_any;
+#if defined(__x86_64__)
+extern const wick_sampler_loops wick_sampler_loops_avx2, wick_sampler_loops_avx512vnni;
+#endif
+
 struct wick_sampler {
     wick_sampler_options options;
+    const wick_sampler_loops *loops;
     size_t n_vocab;
     wick_sampler_step order[WICK_N_STEP];
     int n_step;
@@ -46,6 +69,7 @@ struct wick_sampler {
     float *own_logits;   /* [n_vocab], changed by bias and penalties */
     float *block_most;   /* [n_block], the highest of each block of logits */
     double *block_sum;   /* [n_block], of p */
+    float *block_p;      /* [n_block], exponentials of block_most */
     size_t n_block;
     wick_candidate *candidates;
     size_t n;
@@ -70,16 +94,29 @@ void wick_sampler_dry(wick_sampler *s);
 /* sampler_steps.c */
 /* exp((logit - highest) / temperature) of the candidates to s->p, their sums to s->block_sum; returns the sum of all. */
 double wick_sampler_exponentials(wick_sampler *s);
+/* The sum of s->p times its exponents, (logit - highest) / temperature: by wick_sampler_exponentials' sum, their mean. */
+double wick_sampler_exponents(wick_sampler *s);
 void wick_sampler_run_step(wick_sampler *s, wick_sampler_step step);
 void wick_sampler_sort(wick_sampler *s);
 /* Keeps the k best, sorted if there were more. */
 void wick_sampler_top_k(wick_sampler *s, size_t k);
-/* Keeps what is not below a logit, and at least min_keep. */
+/* Keeps what is not below a logit; the second also at least min_keep. */
+void wick_sampler_keep_above(wick_sampler *s, float least);
 void wick_sampler_keep_from(wick_sampler *s, float least);
+size_t wick_sampler_least_kept(const wick_sampler *s);
+/* A logit that at least k tokens reach: the k-th highest of the blocks' highest. For a whole vocabulary of k blocks and more. */
+float wick_sampler_bound(wick_sampler *s, size_t k);
+
+/* sampler_nucleus.c: steps that keep a part of the probability. */
+void wick_sampler_top_p(wick_sampler *s, float p);
+void wick_sampler_typical(wick_sampler *s, float p);
+void wick_sampler_xtc(wick_sampler *s);
+
 /* sampler_select.c: best first */
 void wick_select_sort(wick_candidate *c, size_t n);
-/* Moves the shortest prefix of the sorted order whose weights reach a target (or go beyond it) to the front, in no order, and returns how
- * many that are: all, if all are not enough. weights[id] of each; NULL: one each. */
-size_t wick_select_prefix(wick_candidate *c, size_t n, const float *weights, double target, bool beyond);
+/* Moves the shortest prefix of the sorted order whose weights reach a target (or go beyond it), but at least some, to the front, and
+ * returns how many that are: all, if all are not enough. They keep their order; equals shall stand in the order of their ids. weights[id]
+ * of each; NULL: one each. */
+size_t wick_select_prefix(wick_candidate *c, size_t n, const float *weights, double target, bool beyond, size_t least);
 
 #endif

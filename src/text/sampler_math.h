@@ -9,9 +9,9 @@
 
 /* exp(x) for x <= 0, relative error below 3e-7; 0 below -87. Written so that compilers turn loops of it into vectors. */
 static inline float wick_exp_f32(float x) {
-    float y = x < -87.0f ? -87.0f : x;
-    float n = (y * 1.44269504f + 12582912.0f) - 12582912.0f; /* nearest integer: the sum has no room for a fraction */
-    float r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+    float z = x * 1.44269504f + 12582912.0f; /* the sum has no room for a fraction, and its last bits are a nearest integer */
+    float n = z - 12582912.0f;
+    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -19,11 +19,12 @@ static inline float wick_exp_f32(float x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    int32_t e = (int32_t)n;
-    uint32_t bits = (uint32_t)(e + 127) << 23;
-    float scale;
-    memcpy(&scale, &bits, 4);
-    return x < -87.0f ? 0.0f : p * scale;
+    uint32_t power, bits;
+    memcpy(&power, &z, 4);
+    memcpy(&bits, &p, 4);
+    bits = (bits + (power << 23)) & -(uint32_t)(x >= -87.0f); /* times 2^n: normal from -87 on */
+    memcpy(&p, &bits, 4);
+    return p;
 }
 
 /* log(x) for normal x > 0, relative error below 1e-15: x = m 2^e, log m = 2 atanh((m - 1) / (m + 1)). */
