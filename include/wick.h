@@ -283,7 +283,7 @@ typedef struct wick_sampler_options {
     float xtc_probability, xtc_threshold;      /* 0: off; 0.1 */
     float dry_multiplier, dry_base;            /* 0: off; 1.75 */
     int dry_allowed_length, dry_last_n;        /* 2; -1: everything (at most 65536) */
-    const int32_t *dry_breakers;               /* tokens that end a repeat */
+    const int32_t *dry_breakers;               /* tokens that end a repeat; wick_generate_options has them as text */
     size_t n_dry_breakers;
     int mirostat;                            /* 0: off, 1, 2: instead of the truncations */
     float mirostat_tau, mirostat_eta;        /* 5, 0.1 */
@@ -407,6 +407,9 @@ typedef struct wick_generate_options {
     size_t n_stop;
     const char *const *banned; /* text that may not occur: where it begins, another token is chosen */
     size_t n_banned;
+    const char *const *dry_breakers; /* text that ends a repeat for DRY, by way of every token that has it; NULL: newline, colon, quotation
+                                        mark and asterisk, unless the sampler's options name tokens */
+    size_t n_dry_breakers;
     const int32_t *forced; /* continuation to follow instead of sampling, at least max_new_tokens ids; nothing can be banned then */
     size_t n_forced;
     wick_sampler_options sampler;

@@ -139,5 +139,6 @@ void chat_show_parameters(chat *c) {
     for (int i = 0; i < N_OWN; i++) printf("%-18s %.17g\n", own[i].name, get_own(c, (own_parameter)i));
     printf("%-18s %s\n", "order", c->generate.sampler.order ? c->generate.sampler.order : "llamacpp");
     for (size_t i = 0; i < c->generate.n_stop; i++) printf("%-18s %s\n", "stop", c->generate.stop[i]);
+    for (size_t i = 0; i < c->generate.n_dry_breakers; i++) printf("%-18s %s\n", "dry_breaker", c->generate.dry_breakers[i]);
     for (size_t i = 0; i < c->generate.n_banned; i++) printf("%-18s %s\n", "banned", c->generate.banned[i]);
 }

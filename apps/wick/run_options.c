@@ -142,6 +142,8 @@ size_t run_common_options(run_options *o, app_option *table) {
         {"stop", 0, "stop_string", APP_LIST, &o->stop, "TEXT", APP_ANY, "end the answer before this text (may be repeated)"},
         {"ban", 0, "banned_string", APP_LIST, &o->banned, "TEXT", APP_ANY,
          "never say this text: choose otherwise where it begins (may be repeated)"},
+        {"dry_sequence_breaker", 0, NULL, APP_LIST, &o->dry_breakers, "TEXT", APP_ANY,
+         "DRY: what ends a repeat, \\n for a newline (may be repeated; default newline, colon, \" and *; none: nothing)"},
         {"ctx", 'c', "context", APP_INT, &o->context, "N", 0, 1 << 24, "tokens of context (default: what the program was made for)"},
         {"threads", 'j', "cpu_threads", APP_INT, &o->threads, "N", -1, 256, "threads (default: the cores this process may use)"},
         {"cpu", 0, NULL, APP_TEXT, &o->cpu, "reference|avx2|avx512vnni", APP_ANY, "highest instruction set (default: the best)"},
@@ -267,12 +269,40 @@ static wick_sampler_options sampler_options(const run_options *o, const wick_mod
     return s;
 }
 
+/* \n, \t and the like as llama.cpp takes them; in place. */
+static void unescape(char *text) {
+    static const char letters[] = "ntr\\\"'", meant[] = "\n\t\r\\\"'";
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        const char *letter = *from == '\\' && from[1] ? strchr(letters, from[1]) : NULL;
+        if (letter) from++;
+        *to++ = letter ? meant[letter - letters] : *from;
+    }
+    *to = 0;
+}
+
+/* "none" takes away what came before it, the usual ones too. What this makes lives until exit. */
+static void dry_breakers(const run_options *o, wick_generate_options *g) {
+    const char **texts = o->dry_breakers.n ? app_keep(calloc(o->dry_breakers.n, sizeof *texts)) : NULL;
+    for (size_t i = 0; texts && i < o->dry_breakers.n; i++) {
+        char *text = app_keep(strdup(o->dry_breakers.items[i]));
+        if (text && strcmp(text, "none") == 0) {
+            g->n_dry_breakers = 0;
+        } else if (text) {
+            unescape(text);
+            texts[g->n_dry_breakers++] = text;
+        }
+    }
+    g->dry_breakers = texts;
+}
+
 wick_generate_options run_generate_options(const run_options *o, const wick_model *model, wick_error *err) {
     wick_generate_options g = wick_generate_options_default();
     g.max_new_tokens = o->max_new_tokens > 0 ? o->max_new_tokens : 0;
     g.ignore_eos = o->ignore_eos;
     g.stop = o->stop.items, g.n_stop = o->stop.n;
     g.banned = o->banned.items, g.n_banned = o->banned.n;
+    dry_breakers(o, &g);
     g.sampler = sampler_options(o, model, err);
     return g;
 }

@@ -17,7 +17,7 @@ typedef struct run_options {
     const char *sampler_order;
     app_list biases; /* ID=X */
     int64_t seed, max_new_tokens, seq_len, context, threads, prefill_chunk, n_bos, n_eos;
-    app_list stop, banned;
+    app_list stop, banned, dry_breakers;
     bool raw, json, ignore_eos, warmup, et_stats, no_mmap, verbose;
 } run_options;
 

@@ -69,7 +69,10 @@ static wick_status make_sampler(generation *g, wick_error *err) {
     }
     s.biases = biases;
     if (!s.n_end_ids) s.end_ids = g->all_end_ids, s.n_end_ids = g->n_all_end;
-    wick_status status = wick_sampler_new(&s, (size_t)g->info->n_vocab, &g->sampler, err);
+    int32_t *breakers;
+    wick_status status = wick_dry_breakers(o, g->tokenizer, g->info->n_vocab, &s, &breakers, err);
+    if (status == WICK_OK) status = wick_sampler_new(&s, (size_t)g->info->n_vocab, &g->sampler, err);
+    wick_free(breakers);
     wick_free(biases);
     return status;
 }

@@ -19,6 +19,11 @@ void wick_prompt_release(wick_prompt *prompt);
 wick_status wick_chat_render(const wick_model *model, const wick_tokenizer *tokenizer, const wick_generate_options *options,
                              bool generation_prompt, wick_rendered *out, wick_error *err);
 
+/* Adds to sampler->dry_breakers the tokens that have one of options' breakers in their text, if DRY is on; *ids is their memory, to be
+ * given back with wick_free. tokenizer may be NULL where no breakers are asked for. */
+wick_status wick_dry_breakers(const wick_generate_options *options, const wick_tokenizer *tokenizer, int64_t n_vocab,
+                              wick_sampler_options *sampler, int32_t **ids, wick_error *err);
+
 /* The id of a special token, -1 if the text is none's. */
 int32_t wick_special_token(const wick_tokenizer *tokenizer, const char *text, size_t size);
 

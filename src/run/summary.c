@@ -1,7 +1,9 @@
 #include "run/summary.h"
 
 #include "backend/backend.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "vm/vm.h"
 
 #include <stdio.h>
@@ -174,6 +176,18 @@ static void weigh_file(wick_summary *s) {
     }
 }
 
+/* Taken as text, if that can be shown in a line: what the numbers mean is the sampler's business. */
+static wick_status find_sampling(wick_summary *s, wick_error *err) {
+    wick_bytes text;
+    if (!wick_pte_named_find(&s->program->pte, "wick.generation", &text) || text.size > WICK_MAX_KEY) return WICK_OK;
+    if (!wick_utf8_valid((const char *)text.data, text.size)) return WICK_OK;
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < ' ' || text.data[i] == 127) return WICK_OK;
+    if (!(s->sampling = WICK_NEW_ARRAY(char, text.size + 1))) return wick_fail_nomem(err);
+    memcpy(s->sampling, text.data, text.size);
+    return WICK_OK;
+}
+
 /* What is not raised runs in the interpreter, unless that lacks an operator. */
 static wick_status find_refusals(wick_summary *s, const wick_error *refused, wick_error *err) {
     for (size_t i = 0; i < s->n_method; i++) {
@@ -192,6 +206,7 @@ static wick_status fill(wick_summary *s, const wick_summary_options *o, wick_err
     for (uint32_t i = 0; i < p->pte.n_method; i++)
         if (!p->methods[i].is_metadata) WICK_TRY(add_method(s, &p->methods[i], err));
     WICK_TRY(find_refusals(s, &o->refused, err));
+    WICK_TRY(find_sampling(s, err));
     const wick_method_summary *m = s->methods;
     if (s->n_method && m->raised) WICK_TRY(weigh(s, m->graph.graph, err));
     s->estimated = s->n_method && m->raised && m->refused.code == WICK_OK && !wick_backend_cpu.refuses(m->graph.graph);
@@ -221,6 +236,7 @@ void wick_summary_release(wick_summary *s) {
     }
     for (size_t i = 0; i < s->n_odd; i++) wick_free(s->odd[i]);
     for (size_t i = 0; i < s->n_name; i++) wick_free(s->names[i]);
+    wick_free(s->sampling);
     wick_free(s->methods);
     wick_free(s->layers.rows);
     wick_free(s->odd);

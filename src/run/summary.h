@@ -62,6 +62,7 @@ typedef struct wick_summary {
     wick_tally layers; /* weights by kind and scheme: "linear q4 g32", "embedding i8 rows" */
     wick_memory_summary memory;
     wick_speed_summary speed;
+    char *sampling; /* the defaults that the program's makers recommend, JSON text as it is carried; NULL: none that can be shown */
     bool estimated; /* the first method is raised and the backend runs it: memory and speed are filled in */
     char **odd;     /* sentences about what is unusual */
     size_t n_odd, odd_cap;

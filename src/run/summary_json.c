@@ -175,6 +175,11 @@ void wick_summary_json(const wick_summary *s, const wick_describe_options *optio
         if (s->program->methods[i].is_metadata)
             put_values(j, p->methods[i].name, &p->methods[i], p->methods[i].outputs, p->methods[i].n_output);
     wick_json_close(j, '}');
+    wick_json_key(j, "sampling_defaults"); /* JSON in itself, and whoever made the file may have made it wrong: so as text */
+    if (s->sampling)
+        put_string(j, s->sampling);
+    else
+        wick_json_null(j);
     wick_json_key(j, "methods");
     wick_json_open(j, '[');
     for (size_t i = 0; i < s->n_method; i++) put_method(j, &s->methods[i], options);

@@ -214,6 +214,7 @@ void wick_summary_text(const wick_summary *s, const wick_describe_options *optio
     put_size(out, s->named_size);
     wick_strbuf_printf(out, " (%u keys)\n", p->n_named);
     put_metadata(out, s->program);
+    if (s->sampling) wick_strbuf_printf(out, "\nsampling defaults\n  %s\n", s->sampling);
     for (size_t i = 0; i < s->n_method; i++) put_method(out, &s->methods[i]);
     put_weights(out, s);
     put_memory(out, s);

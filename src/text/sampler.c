@@ -92,7 +92,9 @@ static wick_status allocate(wick_sampler *s, wick_error *err) {
     if (o->typical_p < 1 || o->top_p < 1 || o->xtc_probability > 0) ok = (s->near = WICK_NEW_ARRAY(wick_candidate, s->n_vocab)) && ok;
     if (o->n_biases) ok = (s->biases = wick_memdup(o->biases, o->n_biases * sizeof *o->biases)) && ok;
     if (o->n_end_ids) ok = (s->end_ids = wick_memdup(o->end_ids, o->n_end_ids * sizeof *o->end_ids)) && ok;
-    if (o->n_dry_breakers) ok = (s->breakers = wick_memdup(o->dry_breakers, o->n_dry_breakers * sizeof *o->dry_breakers)) && ok;
+    if (o->n_dry_breakers) ok = (s->breakers = WICK_NEW_ARRAY(uint8_t, s->n_vocab)) && ok;
+    for (size_t i = 0; i < o->n_dry_breakers && s->breakers; i++)
+        if (o->dry_breakers[i] >= 0 && (size_t)o->dry_breakers[i] < s->n_vocab) s->breakers[o->dry_breakers[i]] = 1;
     bool penal = o->repeat_penalty != 1 || o->frequency_penalty != 0 || o->presence_penalty != 0;
     int64_t window = penal ? (o->repeat_last_n < 0 ? 1 << 16 : o->repeat_last_n) : 0;
     int64_t dry = o->dry_multiplier > 0 ? (o->dry_last_n < 0 ? 1 << 16 : o->dry_last_n) : 0;

@@ -57,7 +57,8 @@ struct wick_sampler {
     wick_sampler_step order[WICK_N_STEP];
     int n_step;
     wick_logit_bias *biases;
-    int32_t *end_ids, *breakers;
+    int32_t *end_ids;
+    uint8_t *breakers; /* [n_vocab], 1: ends a repeat; NULL: none does */
     uint64_t rng[4];
     double mu;        /* mirostat */
     int32_t *history; /* ring of the last tokens */

@@ -23,11 +23,7 @@ void wick_sampler_penalties(wick_sampler *s) {
     }
 }
 
-static bool is_breaker(const wick_sampler *s, int32_t id) {
-    for (size_t i = 0; i < s->options.n_dry_breakers; i++)
-        if (s->breakers[i] == id) return true;
-    return false;
-}
+static bool is_breaker(const wick_sampler *s, int32_t id) { return s->breakers && id >= 0 && (size_t)id < s->n_vocab && s->breakers[id]; }
 
 /* DRY: a token that would prolong a repeat of length k >= allowed loses multiplier * base^(k - allowed). The repeats are found by
  * the Z algorithm on the reversed text: z[i] = how far the text before position i agrees with the text before its end. */

@@ -235,6 +235,27 @@ class Defaults(Chat):
         self.assertEqual(run[0], run[1])
         self.assertNotEqual(run[0], run[2])
 
+    def test_inspect(self):
+        model = self.model(do_sample=True, temperature=0.6, top_k=20)
+        say = lambda *words: subprocess.run([WICK, "inspect", *words, "--no_speed"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        carried = json.loads(say(model, "--json"))["sampling_defaults"]
+        self.assertEqual(json.loads(carried), {"temperature": 0.6, "top_k": 20, "order": "hf"})
+        self.assertIn("\nsampling defaults\n  " + carried + "\n", say(model))
+        self.assertIsNone(json.loads(say(MODEL, "--json"))["sampling_defaults"])
+        self.assertNotIn("sampling defaults", say(MODEL))
+
+    def test_dry_breakers(self):
+        p = self.parameters(MODEL, "--dry_sequence_breaker", ";", "--dry_sequence_breaker", "\\n")
+        self.assertEqual(p["dry_breaker"], "")  # the last one that is shown: a newline
+        self.assertNotIn("dry_breaker", self.parameters(MODEL))
+        self.assertNotIn("dry_breaker", self.parameters(MODEL, "--dry_sequence_breaker", ";", "--dry_sequence_breaker", "none"))
+        say = lambda *words: subprocess.run([WICK, "run", MODEL, "Hi", "-n", "40", "-t", "0", "--ignore_eos", "--dry_multiplier", "3", *words],
+                                            stdout=subprocess.PIPE, check=True).stdout
+        self.assertEqual(say(), say(*(w for b in ("\\n", ":", '\\"', "*") for w in ("--dry_sequence_breaker", b))))
+        r = subprocess.run([WICK, "run", MODEL, "Hi", "--dry_multiplier", "1", "--dry_sequence_breaker", "in a hole in the ground"],
+                           stderr=subprocess.PIPE)
+        self.assertEqual((r.returncode, b"no token has it" in r.stderr), (1, True))
+
     def test_greedy_and_none(self):
         self.assertEqual(self.parameters(self.model(do_sample=False, temperature=0.6))["temperature"], "0   (the model's own)")
         self.assertEqual(self.parameters(MODEL)["temperature"], "0.8")

@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "llm/prompt.h"
 #include "llm/watch.h"
 #include "support/stock_agree.h"
 #include "wick.h"
@@ -353,6 +354,76 @@ static void test_refusals(void **state) {
     wick_generate_result_release(&r);
 }
 
+/* ---------------------------------------------------------------- DRY's breakers */
+
+/* Every token that has one of the texts where it stands after another token ("a" and it, without "a"), and no other. */
+static void check_breakers(const fixture *f, const char *const *texts, size_t n, const char *const *meant, size_t n_meant) {
+    wick_generate_options o = greedy(f);
+    wick_sampler_options s = wick_sampler_options_default();
+    static int32_t *ids;
+    size_t n_found = 0;
+    o.dry_breakers = texts, o.n_dry_breakers = n;
+    s.dry_multiplier = 1;
+    assert_ok(wick_dry_breakers(&o, f->tokenizer, 512, &s, &ids, err));
+    for (int32_t id = 0; id < 512; id++) {
+        const int32_t pair[] = {wick_tokenizer_id(f->tokenizer, "a", 1), id};
+        char *text;
+        bool want = false, is = false;
+        wick_tokenizer_decode(f->tokenizer, pair, 2, false, &text, NULL, NULL);
+        for (size_t i = 0; i < n_meant; i++) want |= strstr(text + 1, meant[i]) != NULL;
+        wick_text_free(text);
+        for (size_t i = 0; i < s.n_dry_breakers; i++) is |= s.dry_breakers[i] == id;
+        if (is != want) fail_msg("token %d should %sbe a breaker", id, want ? "" : "not ");
+        n_found += want;
+    }
+    assert_int_equal(s.n_dry_breakers, n_found);
+    assert_true(n_found > 0 || !n_meant);
+    wick_free(ids);
+}
+
+static void test_dry_breakers(void **state) {
+    const fixture *f = *state;
+    static const char *const usual[] = {"\n", ":", "\"", "*"}, *const space[] = {" th"}, *const two[] = {"ing", "?"},
+                             *const none[] = {NULL};
+    static const char *const unknown[] = {"e", "in a hole"}, *const empty[] = {""};
+    check_breakers(f, NULL, 0, usual, 4);
+    check_breakers(f, usual, 4, usual, 4);
+    check_breakers(f, space, 1, space, 1);
+    check_breakers(f, two, 2, two, 2);
+    check_breakers(f, none, 0, NULL, 0);
+    wick_generate_options o = greedy(f);
+    wick_error e;
+    o.sampler.dry_multiplier = 1;
+    o.dry_breakers = unknown, o.n_dry_breakers = 2;
+    assert_int_equal(wick_generate(f->session, &o, NULL, &e), WICK_EINVAL);
+    assert_string_equal(e.message, "DRY sequence breaker \"in a hole\": no token has it; a breaker lies within one token");
+    o.dry_breakers = empty, o.n_dry_breakers = 1;
+    assert_int_equal(wick_generate(f->session, &o, NULL, &e), WICK_EINVAL);
+}
+
+/* Breakers everywhere leave nothing to repeat: the answer is that without DRY. */
+static void test_dry_text(void **state) {
+    const fixture *f = *state;
+    static const char *const none[] = {NULL};
+    char letters[95][2];
+    const char *all[95];
+    for (int i = 0; i < 95; i++) letters[i][0] = (char)(' ' + i), letters[i][1] = 0, all[i] = letters[i];
+    wick_generate_result with, without, plain;
+    wick_generate_options o = greedy(f);
+    o.max_new_tokens = 200;
+    assert_ok(wick_generate(f->session, &o, &plain, err));
+    o.sampler.dry_multiplier = 5, o.sampler.dry_allowed_length = 1;
+    o.dry_breakers = all, o.n_dry_breakers = 95;
+    assert_ok(wick_generate(f->session, &o, &with, err));
+    o.dry_breakers = none, o.n_dry_breakers = 0;
+    assert_ok(wick_generate(f->session, &o, &without, err));
+    assert_string_equal(with.text, plain.text);
+    assert_string_not_equal(without.text, plain.text);
+    wick_generate_result_release(&with);
+    wick_generate_result_release(&without);
+    wick_generate_result_release(&plain);
+}
+
 static void test_min_tokens(void **state) {
     const fixture *f = *state;
     wick_generate_options o = greedy(f);
@@ -401,7 +472,8 @@ int main(void) {
         cmocka_unit_test(test_watch),          cmocka_unit_test(test_stop_strings),
         cmocka_unit_test(test_banned_strings), cmocka_unit_test(test_banned_by_chance),
         cmocka_unit_test(test_seed),           cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_min_tokens),     cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_min_tokens),     cmocka_unit_test(test_dry_breakers),
+        cmocka_unit_test(test_dry_text),       cmocka_unit_test(test_allocation_failure),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
