@@ -1,8 +1,9 @@
 /* The steps that keep or drop a part of the probability: top-p, typical, XTC.
  *
  * Each needs the exponentials of all candidates, for their sum. What it keeps is then selected among few: the highest of each block of 64
- * are known, so where those alone hold the part that is asked for, the worst of them is a bound, and blocks below it are not touched. Only
- * a nucleus that is spread over a good part of the vocabulary is selected among all, and never by sorting it. */
+ * are known, so blocks below a bound are not touched. Bounds come from those highest themselves, and fall until what is above them holds
+ * the part that is asked for. Only a nucleus that is spread over a good part of the vocabulary is selected among all, and never by sorting
+ * it. */
 #include "text/sampler_impl.h"
 #include "text/sampler_math.h"
 
