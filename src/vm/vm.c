@@ -230,8 +230,24 @@ static void go_home(wick_vm *vm) {
     }
 }
 
-/* As in the stock runtime: a program that loops must end some day. */
-enum { INSTRUCTION_BUDGET = 10000000 };
+/* As in the stock runtime, a program that loops must end some day. Once it has jumped back, what its instructions name counts too: ten
+ * million steps over a large tensor are days. */
+enum { LOOP_BUDGET = 1 << 27, CALL_COST = 16 }; /* elements */
+
+static uint64_t work_of(const wick_vm *vm, const wick_pte_instr *in) {
+    uint64_t work = CALL_COST;
+    for (uint32_t i = 0; i < in->n_arg; i++) {
+        const wick_slot *s = &vm->slots[in->args[i]];
+        work += s->kind == WICK_EV_TENSOR ? s->t->n_max : 0;
+    }
+    const wick_xnn *x = in->kind == WICK_IK_DELEGATE ? vm->delegates[in->index].x : NULL;
+    for (uint32_t i = 0; x && i < x->n_value && work < LOOP_BUDGET; i++) {
+        uint64_t n = 1;
+        for (int k = 0; k < x->values[i].rank && n < LOOP_BUDGET; k++) n *= x->values[i].dims[k];
+        work += n;
+    }
+    return work;
+}
 
 wick_status wick_vm_run(wick_vm *vm, const wick_vm_tensor *inputs, size_t n_input, wick_vm_tensor *outputs, size_t n_output,
                         wick_error *err) {
@@ -241,10 +257,11 @@ wick_status wick_vm_run(wick_vm *vm, const wick_vm_tensor *inputs, size_t n_inpu
                          m->n_output, n_input, n_output);
     go_home(vm);
     for (uint32_t i = 0; i < m->n_input; i++) WICK_TRY(set_input(vm, i, &inputs[i], err));
-    uint32_t at = 0;
-    for (int budget = INSTRUCTION_BUDGET; at < m->n_instr; budget--) {
-        if (!budget) return wick_fail(err, WICK_ELIMIT, "method %s executed %d instructions without ending", m->name, INSTRUCTION_BUDGET);
-        WICK_TRY(wick_vm_exec(vm, at, &at, err));
+    uint64_t looped = 0;
+    for (uint32_t at = 0, next; at < m->n_instr; at = next) {
+        WICK_TRY(wick_vm_exec(vm, at, &next, err));
+        if (looped || next <= at) looped += work_of(vm, &m->instrs[at]);
+        if (looped > LOOP_BUDGET) return wick_fail(err, WICK_ELIMIT, "method %s loops without ending (instruction %u)", m->name, at);
     }
     for (uint32_t i = 0; i < m->n_output; i++) {
         wick_slot *s = &vm->slots[m->outputs[i]];
