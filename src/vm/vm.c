@@ -48,9 +48,9 @@ static wick_status load_tensor(wick_vm *vm, uint32_t value, wick_vt *t, const wi
     wick_bytes constant = {0};
     *t = (wick_vt){.type = p->scalar_type, .rank = p->rank, .dynamic = p->dynamism != WICK_STATIC, .pte = p};
     memcpy(t->dims, p->dims, sizeof t->dims);
-    if (!wick_pte_tensor_size(p, &t->n_max, &size) || !wick_scalar_size(p->scalar_type))
-        return wick_fail(err, WICK_EUNSUPPORTED, "value %u is a tensor of type %d and shape %s", value, p->scalar_type,
-                         wick_vt_shape(p->rank, p->dims).s);
+    if (!wick_pte_tensor_size(p, &t->n_max, &size) || !wick_vt_has_arithmetic(p->scalar_type))
+        return wick_fail(err, WICK_EUNSUPPORTED, "value %u is a tensor of type %s (%d) and shape %s", value,
+                         wick_scalar_name(p->scalar_type), p->scalar_type, wick_vt_shape(p->rank, p->dims).s);
     if (!row_major(p)) return wick_fail(err, WICK_EUNSUPPORTED, "value %u is a tensor that is not stored row by row", value);
     if (p->memory_id > 0) {
         uint64_t arena = p->memory_id < vm->method->pte->n_arena ? (uint64_t)vm->method->pte->arena_sizes[p->memory_id] : 0;

@@ -47,7 +47,8 @@ static inline int64_t wick_vt_span(const wick_vt *t, int from, int to) {
 }
 static inline int32_t wick_vt_last(const wick_vt *t) { return t->rank ? t->dims[t->rank - 1] : 1; }
 
-bool wick_vt_is_real(int type); /* a floating type */
+bool wick_vt_is_real(int type);        /* a floating type */
+bool wick_vt_has_arithmetic(int type); /* one whose elements the functions below read and write; a vm has no tensors of others */
 bool wick_vt_same_shape(const wick_vt *a, const wick_vt *b);
 /* "[1, 5, 64]" in a static ring of buffers, for messages. */
 typedef struct wick_vt_text {

@@ -10,6 +10,19 @@ bool wick_vt_is_real(int type) {
     return type == WICK_ST_FLOAT || type == WICK_ST_HALF || type == WICK_ST_BFLOAT16 || type == WICK_ST_DOUBLE;
 }
 
+bool wick_vt_has_arithmetic(int type) {
+    switch (type) {
+    case WICK_ST_LONG:
+    case WICK_ST_INT:
+    case WICK_ST_SHORT:
+    case WICK_ST_CHAR:
+    case WICK_ST_BYTE:
+    case WICK_ST_UINT16:
+    case WICK_ST_BOOL: return true;
+    default: return wick_vt_is_real(type);
+    }
+}
+
 bool wick_vt_same_shape(const wick_vt *a, const wick_vt *b) {
     return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof a->dims[0]) == 0;
 }
