@@ -261,7 +261,7 @@ static bool aligned(const wick_value *x, const wick_value *rows) {
     if (is_single(x) && is_single(rows) && aligned_single(x, rows)) return true;
     if (heads_first(x) != heads_first(rows)) return false;
     if (heads_first(x)) return for_heads(rows->dims[1], x->dims[1]) && wick_dim_equal(x->dims[2], rows->dims[2]);
-    return lx > 0 && lt > 0 && x->rank - lx == rows->rank - lt && for_heads(rows->dims[lt - 1], x->dims[lx - 1]) &&
+    return lx > 1 && lt > 1 && x->rank - lx == rows->rank - lt && for_heads(rows->dims[lt - 1], x->dims[lx - 1]) &&
            wick_dim_equal(x->dims[lx - 2], rows->dims[lt - 2]);
 }
 
