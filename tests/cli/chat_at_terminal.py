@@ -623,7 +623,8 @@ class Terminals(Chat):
             ids = "\n".join(json.dumps({"ids": tokens[:n], "skip_special": True}) for n in range(count + 1))
             texts = subprocess.run([WICK, "tokenize", "--tokenizer", TOKENIZER, "--jsonl"], input=ids.encode(), stdout=subprocess.PIPE, check=True)
             texts = [json.loads(line)["text"] for line in texts.stdout.decode().splitlines()]
-            shown = [n for n, text in enumerate(texts) if self.printed(text) == said]
+            # the bytes of an unfinished character are chosen before they are shown
+            shown = [n for n, text in enumerate(texts) if said in (self.printed(text), self.printed(text.rstrip("\ufffd")))]
             self.assertTrue(shown, said[-80:])
             self.assertLessEqual(count, shown[-1] + 1)
 
