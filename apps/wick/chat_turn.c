@@ -267,7 +267,6 @@ static bool generate(chat *c, bool keep_parts, wick_error *err) {
     question q = {0};
     wick_generate_result r = {0};
     answer a = {.c = c, .keep_parts = keep_parts && c->store && c->id, .kept = app_seconds(), .i_message = c->log.n_message};
-    chat_interrupt_take();
     wick_session_on_progress(c->session, prefill_goes_on, NULL);
     wick_status status = fit(c, err);
     if (status == WICK_OK) status = ask(c, c->i_first, &q, err);

@@ -605,7 +605,7 @@ class Terminals(Chat):
         run = subprocess.run([WICK, "run", LONG, "Hello", "-t", "0", "-n", "3000", "--ignore_eos", "--json"], stdout=subprocess.PIPE, check=True)
         tokens = json.loads(run.stdout)["tokens"]
         t = self.terminal("--ignore_eos", "-v", model=LONG)
-        for wait in (1, 100, 300):
+        for wait in (50, 100, 300):  # the answer has begun, whatever the terminal was told before it
             t.say("/clear")
             t.send("Hello\r")
             t.expect("Hello\n")
