@@ -1,9 +1,9 @@
 /* The processor backend on graphs built by hand: right against a plain evaluation in double, the same bits in every way of
  * running, no allocation in a step, and states that come back exactly. */
-#include "backend/backend.h"
 #include "base/cpu.h"
 #include "base/half.h"
 #include "base/mem.h"
+#include "support/backend_runner.h"
 #include "support/support.h"
 #include "support/tiny_graph.h"
 
@@ -11,39 +11,11 @@
 
 /* ---------------------------------------------------------------- running */
 
-typedef struct runner {
-    wick_pool *pool;
-    wick_backend_plan *plan;
-    wick_backend_state *state;
-    int64_t n_vocab;
-} runner;
-
 static runner start(const wick_graph *g, const char *level, int threads, bool kv_f32, int64_t chunk) {
-    runner r = {.n_vocab = g->n_vocab};
     uint32_t mask;
-    if (!wick_cpu_level(level, &mask)) fail_msg("no level %s", level);
-    wick_plan_options po = {.cpu_mask = mask & wick_cpu_detect()};
+    if (!wick_cpu_level(level, &mask)) fail_msg("no level %s", level ? level : "at all");
     wick_state_options so = {.context = g->max_context, .chunk = chunk, .kv_f32 = kv_f32};
-    assert_ok(wick_pool_new(threads, &r.pool, err));
-    assert_ok(wick_backend_cpu.plan_new(g, &po, r.pool, &r.plan, err));
-    assert_ok(wick_backend_cpu.state_new(r.plan, &so, r.pool, &r.state, err));
-    return r;
-}
-
-static void stop(runner *r) {
-    wick_backend_cpu.state_free(r->state);
-    wick_backend_cpu.plan_free(r->plan);
-    wick_pool_free(r->pool);
-}
-
-/* Evaluates tokens [from, n) in steps of `chunk`; the logits of the last. */
-static const float *evaluate(runner *r, const int32_t *tokens, int64_t from, int64_t n, int64_t chunk) {
-    const float *logits = NULL;
-    for (int64_t i = from; i < n; i += chunk) {
-        int64_t count = i + chunk < n ? chunk : n - i;
-        assert_ok(wick_backend_cpu.step(r->state, tokens + i, count, i, i + count == n, &logits, err));
-    }
-    return logits;
+    return runner_start(g, mask & wick_cpu_detect(), threads, &so);
 }
 
 static int32_t *some_tokens(int64_t n, int64_t n_vocab) {
@@ -271,12 +243,12 @@ static void agrees_with_plain(void **state) {
         double *want = malloc((size_t)o.n_vocab * sizeof *want), error = 0, size = 0;
         plain_logits(g, tokens, n, want);
         runner r = start(g, "reference", 1, true, 16);
-        const float *got = evaluate(&r, tokens, 0, n, 16);
+        const float *got = runner_evaluate(&r, tokens, 0, n, 16);
         for (int64_t i = 0; i < o.n_vocab; i++) error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]), size += want[i] * want[i];
         double limit = quantizes(&o) ? 0.03 : 1e-5;
         if (!(sqrt(error / size) <= limit))
             fail_msg("configuration %d: relative error %g, expected at most %g", c, sqrt(error / size), limit);
-        stop(&r);
+        runner_stop(&r);
         free(want);
         free(tokens);
         wick_graph_free(g);
@@ -304,12 +276,12 @@ static void same_bits(void **state) {
             for (size_t t = 0; t < 3; t++) {
                 runner r = start(g, *level, thread_counts[t], c % 2, 80);
                 for (size_t k = 0; k < 4; k++) {
-                    const float *got = evaluate(&r, tokens, 0, n, chunks[k]);
+                    const float *got = runner_evaluate(&r, tokens, 0, n, chunks[k]);
                     if (!want) want = malloc(size), memcpy(want, got, size);
                     if (memcmp(want, got, size) != 0)
                         fail_msg("configuration %d, %s, %d threads, steps of %d: other bits", c, *level, thread_counts[t], (int)chunks[k]);
                 }
-                stop(&r);
+                runner_stop(&r);
             }
         }
         free(want);
@@ -328,12 +300,12 @@ static void check_far(int64_t window, int64_t n_sink) {
     for (int t = 1; t <= 3; t++) {
         runner r = start(g, NULL, t, false, 400);
         for (int64_t last = 1; last <= 51; last += 50) {
-            evaluate(&r, tokens, 0, o.context - last, 400);
-            const float *got = evaluate(&r, tokens, o.context - last, o.context, last == 51 ? 51 : 1);
+            runner_evaluate(&r, tokens, 0, o.context - last, 400);
+            const float *got = runner_evaluate(&r, tokens, o.context - last, o.context, last == 51 ? 51 : 1);
             if (!want) want = malloc(size), memcpy(want, got, size);
             assert_memory_equal(want, got, size);
         }
-        stop(&r);
+        runner_stop(&r);
     }
     free(want);
     free(tokens);
@@ -358,10 +330,10 @@ static void a_step_allocates_nothing(void **state) {
         int32_t *tokens = some_tokens(40, o.n_vocab);
         runner r = start(g, NULL, 2, false, 32);
         uint64_t before = wick_mem_stats_get().n_alloc;
-        evaluate(&r, tokens, 0, 30, 32);
-        evaluate(&r, tokens, 30, 40, 1);
+        runner_evaluate(&r, tokens, 0, 30, 32);
+        runner_evaluate(&r, tokens, 30, 40, 1);
         assert_int_equal(wick_mem_stats_get().n_alloc, before);
-        stop(&r);
+        runner_stop(&r);
         free(tokens);
         wick_graph_free(g);
     }
@@ -377,25 +349,25 @@ static void states_come_back(void **state) {
         size_t size = (size_t)o.n_vocab * 4;
         float *want = malloc(size);
         runner a = start(g, NULL, 2, i == 0, 60), b = start(g, NULL, 1, i == 0, 60);
-        memcpy(want, evaluate(&a, tokens, 0, 60, 60), size);
-        evaluate(&a, tokens, 0, 37, 60);
+        memcpy(want, runner_evaluate(&a, tokens, 0, 60, 60), size);
+        runner_evaluate(&a, tokens, 0, 37, 60);
         uint64_t n = wick_backend_cpu.export_size(a.state, 37);
         void *bytes = malloc(n);
         wick_backend_cpu.export_state(a.state, 37, bytes);
         assert_ok(wick_backend_cpu.import_state(b.state, 37, bytes, n, err));
-        assert_memory_equal(want, evaluate(&b, tokens, 37, 60, 5), size);
+        assert_memory_equal(want, runner_evaluate(&b, tokens, 37, 60, 5), size);
         assert_int_equal(wick_backend_cpu.import_state(b.state, 37, bytes, n - 1, NULL), WICK_EMISMATCH);
         assert_int_equal(wick_backend_cpu.import_state(b.state, 4000, bytes, n, NULL), WICK_ELIMIT);
         bool recurrent = o.conv_layers;
         assert_int_equal(wick_backend_cpu.rewind(b.state, 20), !recurrent);
-        if (!recurrent) assert_memory_equal(want, evaluate(&b, tokens, 20, 60, 60), size);
+        if (!recurrent) assert_memory_equal(want, runner_evaluate(&b, tokens, 20, 60, 60), size);
         assert_true(wick_backend_cpu.rewind(b.state, 0));
-        assert_memory_equal(want, evaluate(&b, tokens, 0, 60, 9), size);
+        assert_memory_equal(want, runner_evaluate(&b, tokens, 0, 60, 9), size);
         free(bytes);
         free(want);
         free(tokens);
-        stop(&a);
-        stop(&b);
+        runner_stop(&a);
+        runner_stop(&b);
         wick_graph_free(g);
     }
 }
@@ -415,7 +387,7 @@ static void bad_steps_are_refused(void **state) {
     assert_string_equal(e.message, "token id 50 at position 1, expected 0 to 49");
     tokens[1] = -1;
     assert_int_equal(wick_backend_cpu.step(r.state, tokens, 2, 0, true, &logits, &e), WICK_EINVAL);
-    stop(&r);
+    runner_stop(&r);
     wick_graph_free(g);
 }
 
@@ -494,8 +466,8 @@ static void fine_ops_run_on_the_host(void **state) {
     assert_ok(wick_backend_cpu.state_new(plan, &so, r.pool, &s, err));
     runner hosted = {r.pool, plan, s, o.n_vocab};
     float *want = malloc(size);
-    memcpy(want, evaluate(&r, tokens, 0, 60, 32), size);
-    assert_memory_equal(want, evaluate(&hosted, tokens, 0, 60, 32), size);
+    memcpy(want, runner_evaluate(&r, tokens, 0, 60, 32), size);
+    assert_memory_equal(want, runner_evaluate(&hosted, tokens, 0, 60, 32), size);
     assert_int_equal(log.n_call, 4);
     const float *logits;
     wick_error e;
@@ -503,7 +475,7 @@ static void fine_ops_run_on_the_host(void **state) {
     assert_string_equal(e.message, "far");
     wick_backend_cpu.state_free(s);
     wick_backend_cpu.plan_free(plan);
-    stop(&r);
+    runner_stop(&r);
     free(want);
     free(tokens);
     wick_graph_free(g);

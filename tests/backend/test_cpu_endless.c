@@ -1,40 +1,16 @@
 /* Sequences without an end: a cache that keeps only what is still seen, and somewhat more, gives the bits of one that keeps everything,
  * wherever its ring goes around, in steps of any length, after going back and after a state has been carried over. */
-#include "backend/backend.h"
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "support/backend_runner.h"
 #include "support/support.h"
 #include "support/tiny_graph.h"
 
 enum { N_TOKEN = 3700, CHUNK = 400 };
 
-typedef struct runner {
-    wick_pool *pool;
-    wick_backend_plan *plan;
-    wick_backend_state *state;
-} runner;
-
 static runner start(const wick_graph *g, int threads, int64_t n_keep) {
-    runner r;
-    wick_plan_options po = {.cpu_mask = wick_cpu_detect()};
     wick_state_options so = {.context = N_TOKEN, .chunk = CHUNK, .n_keep = n_keep};
-    assert_ok(wick_pool_new(threads, &r.pool, err));
-    assert_ok(wick_backend_cpu.plan_new(g, &po, r.pool, &r.plan, err));
-    assert_ok(wick_backend_cpu.state_new(r.plan, &so, r.pool, &r.state, err));
-    return r;
-}
-
-static void stop(runner *r) {
-    wick_backend_cpu.state_free(r->state);
-    wick_backend_cpu.plan_free(r->plan);
-    wick_pool_free(r->pool);
-}
-
-static const float *evaluate(runner *r, const int32_t *tokens, int64_t from, int64_t to, int64_t chunk) {
-    const float *logits = NULL;
-    for (int64_t i = from; i < to; i += chunk)
-        assert_ok(wick_backend_cpu.step(r->state, tokens + i, i + chunk < to ? chunk : to - i, i, i + chunk >= to, &logits, err));
-    return logits;
+    return runner_start(g, wick_cpu_detect(), threads, &so);
 }
 
 /* Where logits are compared: at the seams of key chunks, between them and far behind. */
@@ -59,8 +35,8 @@ static void begin(subject *s, int64_t window, int64_t n_sink) {
     assert_non_null(s->want);
     runner all = start(s->g, 2, 0);
     for (size_t i = 0; i < N_STOP; i++)
-        memcpy((uint8_t *)s->want + i * s->size, evaluate(&all, s->tokens, i ? stops[i - 1] : 0, stops[i], CHUNK), s->size);
-    stop(&all);
+        memcpy((uint8_t *)s->want + i * s->size, runner_evaluate(&all, s->tokens, i ? stops[i - 1] : 0, stops[i], CHUNK), s->size);
+    runner_stop(&all);
 }
 
 static void end(subject *s) {
@@ -81,10 +57,11 @@ static void check_bits(int64_t window, int64_t n_sink) {
     for (int threads = 1; threads <= 3; threads++) {
         runner r = start(s.g, threads, 1);
         int64_t chunk = chunks[threads - 1];
-        for (size_t i = 0; i < N_STOP; i++) expect(&s, i, evaluate(&r, s.tokens, i ? stops[i - 1] : 0, stops[i], chunk), "in a ring");
+        for (size_t i = 0; i < N_STOP; i++)
+            expect(&s, i, runner_evaluate(&r, s.tokens, i ? stops[i - 1] : 0, stops[i], chunk), "in a ring");
         uint64_t size = wick_backend_cpu.export_size(r.state, N_TOKEN - 1), one = size - wick_backend_cpu.export_size(r.state, N_TOKEN - 2);
         if (size / one >= N_TOKEN * 3 / 5) fail_msg("window %d behind %d: nothing was given up", (int)window, (int)n_sink);
-        stop(&r);
+        runner_stop(&r);
     }
     end(&s);
 }
@@ -103,18 +80,18 @@ static void goes_back(void **state) {
     subject s;
     begin(&s, 100, 4);
     runner r = start(s.g, 2, 300);
-    evaluate(&r, s.tokens, 0, 3072, CHUNK);
+    runner_evaluate(&r, s.tokens, 0, 3072, CHUNK);
     int32_t other[N_TOKEN];
     for (int i = 0; i < N_TOKEN; i++) other[i] = s.tokens[i] ^ 1;
     assert_true(wick_backend_cpu.rewind(r.state, 2800)); /* within what is kept */
-    evaluate(&r, other, 2800, 3100, 77);                 /* something else, a little further than before */
+    runner_evaluate(&r, other, 2800, 3100, 77);          /* something else, a little further than before */
     assert_true(wick_backend_cpu.rewind(r.state, 2800));
-    expect(&s, 10, evaluate(&r, s.tokens, 2800, 3072, 50), "after going back");
+    expect(&s, 10, runner_evaluate(&r, s.tokens, 2800, 3072, 50), "after going back");
     assert_false(wick_backend_cpu.rewind(r.state, 1100)); /* given up long ago */
     assert_true(wick_backend_cpu.rewind(r.state, 400));   /* the first chunk stays where it is */
-    expect(&s, 5, evaluate(&r, s.tokens, 400, 1024, 111), "from the first chunk on");
-    expect(&s, 11, evaluate(&r, s.tokens, 1024, 3400, CHUNK), "around again");
-    stop(&r);
+    expect(&s, 5, runner_evaluate(&r, s.tokens, 400, 1024, 111), "from the first chunk on");
+    expect(&s, 11, runner_evaluate(&r, s.tokens, 1024, 3400, CHUNK), "around again");
+    runner_stop(&r);
     end(&s);
 }
 
@@ -124,19 +101,19 @@ static void comes_back(void **state) {
     subject s;
     begin(&s, 100, 4);
     runner a = start(s.g, 1, 300), b = start(s.g, 2, 300);
-    evaluate(&a, s.tokens, 0, stops[0], CHUNK);
-    evaluate(&b, s.tokens + 5, 0, 2000, CHUNK);
+    runner_evaluate(&a, s.tokens, 0, stops[0], CHUNK);
+    runner_evaluate(&b, s.tokens + 5, 0, 2000, CHUNK);
     for (size_t i = 1; i + 1 < N_STOP; i++) {
-        evaluate(&a, s.tokens, stops[i - 1], stops[i], CHUNK);
+        runner_evaluate(&a, s.tokens, stops[i - 1], stops[i], CHUNK);
         uint64_t size = wick_backend_cpu.export_size(a.state, stops[i]);
         uint8_t *bytes = malloc(size);
         wick_backend_cpu.export_state(a.state, stops[i], bytes);
         assert_ok(wick_backend_cpu.import_state(b.state, stops[i], bytes, size, err));
-        expect(&s, i + 1, evaluate(&b, s.tokens, stops[i], stops[i + 1], 63), "with a state of another");
+        expect(&s, i + 1, runner_evaluate(&b, s.tokens, stops[i], stops[i + 1], 63), "with a state of another");
         free(bytes);
     }
-    stop(&a);
-    stop(&b);
+    runner_stop(&a);
+    runner_stop(&b);
     end(&s);
 }
 
@@ -147,7 +124,7 @@ static void odd_states_are_refused(void **state) {
     begin(&s, 100, 4);
     runner r = start(s.g, 1, 300);
     int64_t n = 2600;
-    evaluate(&r, s.tokens, 0, n, CHUNK);
+    runner_evaluate(&r, s.tokens, 0, n, CHUNK);
     uint64_t one = wick_backend_cpu.export_size(r.state, 2) - wick_backend_cpu.export_size(r.state, 1);
     uint64_t size = wick_backend_cpu.export_size(r.state, n), held = size / one;
     uint8_t *bytes = malloc(size + 2000 * one);
@@ -160,9 +137,9 @@ static void odd_states_are_refused(void **state) {
     assert_true(held < 512 + 1025);
     assert_int_equal(wick_backend_cpu.import_state(r.state, N_TOKEN + 1, bytes, size, NULL), WICK_ELIMIT);
     assert_int_equal(wick_backend_cpu.import_state(r.state, -1, bytes, size, NULL), WICK_ELIMIT);
-    expect(&s, 10, evaluate(&r, s.tokens, n, 3072, CHUNK), "after refused states");
+    expect(&s, 10, runner_evaluate(&r, s.tokens, n, 3072, CHUNK), "after refused states");
     free(bytes);
-    stop(&r);
+    runner_stop(&r);
     end(&s);
 }
 
@@ -197,10 +174,10 @@ static void a_step_allocates_nothing(void **state) {
     begin(&s, 100, 4);
     runner r = start(s.g, 2, 300);
     uint64_t before = wick_mem_stats_get().n_alloc;
-    evaluate(&r, s.tokens, 0, N_TOKEN, 90);
+    runner_evaluate(&r, s.tokens, 0, N_TOKEN, 90);
     assert_true(wick_backend_cpu.rewind(r.state, N_TOKEN - 200));
     assert_int_equal(wick_mem_stats_get().n_alloc, before);
-    stop(&r);
+    runner_stop(&r);
     end(&s);
 }
 

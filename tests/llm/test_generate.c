@@ -5,6 +5,7 @@
 #include "llm/prompt.h"
 #include "llm/watch.h"
 #include "support/stock_agree.h"
+#include "support/stock_session.h"
 #include "wick.h"
 
 #define TOKENIZER WICK_TEST_DATA "/../../examples/models/stories260K/tok512.bin"
@@ -16,22 +17,13 @@ typedef struct fixture {
     wick_tokenizer *tokenizer;
 } fixture;
 
-static wick_session *open_session(wick_model *model, int threads, int64_t chunk) {
-    wick_session_options o = wick_session_options_default();
-    wick_session *s = NULL;
-    o.threads = threads;
-    o.prefill_chunk = chunk;
-    assert_ok(wick_session_new(model, &o, &s, err));
-    return s;
-}
-
 static int set_up(void **state) {
     static fixture f;
     wick_model_options o = wick_model_options_default();
     const char *path = stock_file("st_fp32_sdpa.pte");
     if (!path) return -1;
     assert_ok(wick_model_open(path, &o, &f.model, err));
-    f.session = open_session(f.model, 1, 0);
+    f.session = open_session(f.model, 1, 0, 0);
     assert_ok(wick_tokenizer_open(TOKENIZER, &f.tokenizer, err));
     *state = &f;
     return 0;
@@ -264,7 +256,7 @@ static void test_banned_strings(void **state) {
     const fixture *f = *state;
     static const char *const sets[][4] = {{"little"}, {"girl named"},         {"e girl", "boy"}, {" the"},
                                           {"e"},      {"Lily", "Tom", "Tim"}, {". She", ". He"}, {" to p", " w", "o the"}};
-    wick_session *other = open_session(f->model, 2, 3), *scratch = open_session(f->model, 1, 0);
+    wick_session *other = open_session(f->model, 2, 3, 0), *scratch = open_session(f->model, 1, 0, 0);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         size_t n = 0;
         while (n < 4 && sets[i][n]) n++;
@@ -311,7 +303,7 @@ static void test_seed(void **state) {
         m.cpu = *level;
         assert_ok(wick_model_open(stock_file("st_fp32_sdpa.pte"), &m, &model, err));
         for (int threads = 1; threads <= 3; threads++) {
-            wick_session *s = open_session(model, threads, threads);
+            wick_session *s = open_session(model, threads, threads, 0);
             wick_generate_result r;
             assert_ok(wick_generate(s, &o, &r, err));
             if (!want.text)

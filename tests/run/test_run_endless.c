@@ -2,32 +2,12 @@
  * every plan, come back from files, and end only where somebody says so. */
 #include "base/mem.h"
 #include "support/stock_agree.h"
+#include "support/stock_session.h"
 
 #include "wick.h"
 
 enum { N_TOKEN = 1500, CONTEXT = 128, N_VOCAB = 512 };
 static const char name[] = "st_8da4w_sink.pte";
-
-static wick_model *open_model(const char *file, wick_plan plan) {
-    wick_model_options o = wick_model_options_default();
-    wick_model *model = NULL;
-    const char *path = stock_file(file);
-    if (!path) fail_msg("%s is missing", file);
-    o.plan = plan;
-    o.threads = 1;
-    assert_ok(wick_model_open(path, &o, &model, err));
-    return model;
-}
-
-static wick_session *open_session(wick_model *model, int threads, int64_t chunk, int64_t context) {
-    wick_session_options o = wick_session_options_default();
-    wick_session *s = NULL;
-    o.threads = threads;
-    o.prefill_chunk = chunk;
-    o.context = context;
-    assert_ok(wick_session_new(model, &o, &s, err));
-    return s;
-}
 
 static const int32_t *some_tokens(void) {
     static int32_t t[N_TOKEN];
@@ -64,7 +44,7 @@ static void what_has_no_end(void **state) {
     static const wick_plan plans[] = {WICK_PLAN_RAISED, WICK_PLAN_MIXED, WICK_PLAN_VM};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         for (size_t p = 0; p < 3; p++) {
-            wick_model *m = open_model(files[i].file, plans[p]);
+            wick_model *m = stock_model(files[i].file, NULL, plans[p]);
             const wick_model_info *info = wick_model_info_get(m);
             assert_int_equal(info->endless, files[i].n_last != 0);
             assert_int_equal(info->n_first, files[i].n_first);
@@ -83,7 +63,7 @@ static void same_bits(void **state) {
     (void)state;
     static const int64_t chunks[] = {0, 7, 100, 512};
     static float want[N_VOCAB];
-    wick_model *m = open_model(name, WICK_PLAN_RAISED);
+    wick_model *m = stock_model(name, NULL, WICK_PLAN_RAISED);
     whole(m, some_tokens(), N_TOKEN, want);
     for (size_t c = 0; c < 4; c++) {
         wick_session *s = open_session(m, c % 2 ? 1 : 2, chunks[c], 0);
@@ -106,7 +86,7 @@ static void another_end(void **state) {
     static float want[N_VOCAB];
     static const wick_plan plans[] = {WICK_PLAN_RAISED, WICK_PLAN_VM};
     for (size_t p = 0; p < 2; p++) {
-        wick_model *m = open_model(name, plans[p]);
+        wick_model *m = stock_model(name, NULL, plans[p]);
         wick_session *s = open_session(m, 1, 33, 0); /* steps that overwrite nothing their rows look for */
         size_t n_token = p ? 500 : N_TOKEN;
         for (size_t i = 0; i < sizeof backs / sizeof *backs; i++) {
@@ -131,7 +111,7 @@ static void states_come_back(void **state) {
     (void)state;
     static const size_t lengths[] = {30, CONTEXT + 1, 600, 1100, 1400};
     static float want[N_VOCAB];
-    wick_model *m = open_model(name, WICK_PLAN_RAISED);
+    wick_model *m = stock_model(name, NULL, WICK_PLAN_RAISED);
     whole(m, some_tokens(), N_TOKEN, want);
     wick_session *a = open_session(m, 1, 0, 0), *b = open_session(m, 2, 0, 0);
     const char *path = test_tmp("far");
@@ -158,7 +138,7 @@ static void an_end_that_was_asked_for(void **state) {
     (void)state;
     static float want[N_VOCAB];
     wick_error e;
-    wick_model *m = open_model(name, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(name, NULL, WICK_PLAN_AUTO);
     whole(m, some_tokens(), 300, want);
     for (int64_t context = 300; context <= 1024; context += 724) {
         wick_session *s = open_session(m, 1, 0, context);
@@ -179,7 +159,7 @@ static void an_end_that_was_asked_for(void **state) {
 /* A model that never stops is stopped after as many tokens as its context has, unless more are asked for. */
 static void answers_have_an_end(void **state) {
     (void)state;
-    wick_model *m = open_model(name, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(name, NULL, WICK_PLAN_AUTO);
     wick_session *s = open_session(m, 1, 0, 0);
     wick_generate_options g = wick_generate_options_default();
     wick_generate_result r;

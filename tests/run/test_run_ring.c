@@ -3,6 +3,7 @@
  * the window overwrite keys before their first rows see them: there the vm's answer (and stock's) depends on how the prompt was cut into
  * steps, the raised program's never does. */
 #include "support/stock_agree.h"
+#include "support/stock_session.h"
 
 #include "wick.h"
 
@@ -17,18 +18,7 @@ typedef struct ring {
     int chunks[N_CHUNK];
 } ring;
 
-static wick_model *open_model(const char *file, wick_plan plan) {
-    wick_model_options o = wick_model_options_default();
-    wick_model *model = NULL;
-    o.threads = 1;
-    o.plan = plan;
-    const char *path = stock_file(file);
-    if (!path) fail_msg("%s is missing", file);
-    assert_ok(wick_model_open(path, &o, &model, err));
-    return model;
-}
-
-static wick_session *open_session(wick_model *model, int64_t chunk) {
+static wick_session *open_f32_session(wick_model *model, int64_t chunk) {
     wick_session_options o = wick_session_options_default();
     wick_session *s = NULL;
     o.threads = 1;
@@ -58,7 +48,7 @@ static double divergence(const float *a, const float *b) {
 
 /* Logits after every `chunk` tokens, and after each of the last few. */
 static int run(wick_model *model, const int32_t *tokens, int n_token, int chunk, float *rows) {
-    wick_session *s = open_session(model, chunk);
+    wick_session *s = open_f32_session(model, chunk);
     int n_row = 0;
     for (int n = chunk; n <= n_token; n += n + chunk > n_token - 8 ? 1 : chunk) {
         assert_ok(wick_session_sync(s, tokens, (size_t)n, err));
@@ -73,7 +63,7 @@ static void check(const ring *in) {
     int32_t tokens[MAX_TOKEN];
     test_rng rng = {7};
     for (int i = 0; i < MAX_TOKEN; i++) tokens[i] = (int32_t)test_rng_below(&rng, N_VOCAB);
-    wick_model *a = open_model(in->file, WICK_PLAN_RAISED), *b = open_model(in->file, WICK_PLAN_VM);
+    wick_model *a = stock_model(in->file, NULL, WICK_PLAN_RAISED), *b = stock_model(in->file, NULL, WICK_PLAN_VM);
     for (int c = 0; c < N_CHUNK; c++) {
         double worst = 0, sum = 0;
         int chunk = in->chunks[c], n = run(a, tokens, in->n_token, chunk, raised);

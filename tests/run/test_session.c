@@ -5,33 +5,12 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "support/stock_agree.h"
+#include "support/stock_session.h"
 
 #include "wick.h"
 
 static const char *const names[] = {"st_fp32_sdpa.pte", "st_8da4w_rec.pte", "st_8da4w_emb4.pte", "st_8da4w_qkv.pte", "st_8da4w_lgattn.pte"};
 enum { N_NAME = 5, N_TOKEN = 90 };
-
-static wick_model *open_model(const char *name, const char *cpu, wick_plan plan) {
-    wick_model_options o = wick_model_options_default();
-    wick_model *model = NULL;
-    o.cpu = cpu;
-    o.threads = 1;
-    o.plan = plan;
-    const char *path = stock_file(name);
-    if (!path) fail_msg("%s is missing", name);
-    assert_ok(wick_model_open(path, &o, &model, err));
-    return model;
-}
-
-static wick_session *open_session(wick_model *model, int threads, int64_t chunk, int64_t context) {
-    wick_session_options o = wick_session_options_default();
-    wick_session *s = NULL;
-    o.threads = threads;
-    o.prefill_chunk = chunk;
-    o.context = context;
-    assert_ok(wick_session_new(model, &o, &s, err));
-    return s;
-}
 
 static const int32_t *some_tokens(void) {
     static int32_t t[N_TOKEN];
@@ -61,7 +40,7 @@ static void same_bits(void **state) {
                 print_message("skipped: this machine has no %s\n", *level);
                 continue;
             }
-            wick_model *m = open_model(names[i], *level, WICK_PLAN_RAISED);
+            wick_model *m = stock_model(names[i], *level, WICK_PLAN_RAISED);
             size_t size = logits_size(m);
             for (int t = 1; t <= 3; t++)
                 for (size_t c = 0; c < 4; c++) {
@@ -80,7 +59,7 @@ static void same_bits(void **state) {
 
 static void the_common_prefix_is_kept(void **state) {
     (void)state;
-    wick_model *m = open_model(names[1], NULL, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(names[1], NULL, WICK_PLAN_AUTO);
     size_t size = logits_size(m), n;
     float *want = malloc(size);
     wick_session *fresh = open_session(m, 1, 0, 0), *s = open_session(m, 1, 0, 0);
@@ -113,7 +92,7 @@ static void the_common_prefix_is_kept(void **state) {
 static void a_token_allocates_nothing(void **state) {
     (void)state;
     for (int i = 0; i < N_NAME; i++) {
-        wick_model *m = open_model(names[i], NULL, WICK_PLAN_RAISED);
+        wick_model *m = stock_model(names[i], NULL, WICK_PLAN_RAISED);
         wick_session *s = open_session(m, 2, 16, 0);
         uint64_t before = wick_mem_stats_get().n_alloc;
         assert_ok(wick_session_sync(s, some_tokens(), 50, err));
@@ -128,7 +107,7 @@ static void a_token_allocates_nothing(void **state) {
 
 static void limits_have_sentences(void **state) {
     (void)state;
-    wick_model *m = open_model(names[0], NULL, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(names[0], NULL, WICK_PLAN_AUTO);
     wick_session *s = open_session(m, 1, 0, 20);
     wick_error e;
     int32_t tokens[N_TOKEN];
@@ -159,7 +138,7 @@ static bool stop_at_ten(void *user, double done, double total) {
 
 static void progress_can_stop(void **state) {
     (void)state;
-    wick_model *m = open_model(names[0], NULL, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(names[0], NULL, WICK_PLAN_AUTO);
     wick_session *s = open_session(m, 1, 5, 0), *fresh = open_session(m, 1, 0, 0);
     int n_call = 0;
     size_t n;
@@ -204,7 +183,7 @@ static void a_step_can_stop(void **state) {
                 {"ty_lfm2.pte", WICK_PLAN_RAISED, false},
                 {"st_8da4w_rec.pte", WICK_PLAN_VM, false}};
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-        wick_model *m = open_model(ways[w].name, NULL, ways[w].plan);
+        wick_model *m = stock_model(ways[w].name, NULL, ways[w].plan);
         int64_t n_vocab = wick_model_info_get(m)->n_vocab;
         int32_t tokens[N_TOKEN];
         for (int i = 0; i < N_TOKEN; i++) tokens[i] = some_tokens()[i] % (int32_t)n_vocab;
@@ -238,7 +217,7 @@ static void a_step_can_stop(void **state) {
 static void states_come_back(void **state) {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        wick_model *m = open_model(names[i], NULL, WICK_PLAN_AUTO);
+        wick_model *m = stock_model(names[i], NULL, WICK_PLAN_AUTO);
         wick_session *a = open_session(m, 1, 0, 0), *b = open_session(m, 2, 3, 0);
         const char *path = test_tmp("state");
         size_t size = logits_size(m), n;
@@ -260,7 +239,7 @@ static void states_come_back(void **state) {
 
 static void states_of_others_are_refused(void **state) {
     (void)state;
-    wick_model *m = open_model(names[0], NULL, WICK_PLAN_AUTO), *other = open_model(names[1], NULL, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(names[0], NULL, WICK_PLAN_AUTO), *other = stock_model(names[1], NULL, WICK_PLAN_AUTO);
     wick_session *a = open_session(m, 1, 0, 0), *b = open_session(other, 1, 0, 0), *small = open_session(m, 1, 0, 10), *wide = NULL;
     wick_session_options o = wick_session_options_default();
     o.kv_dtype = WICK_KV_F32;
@@ -284,7 +263,7 @@ static void states_of_others_are_refused(void **state) {
 /* Cut anywhere, one bit changed anywhere, or lying with a right checksum: refused, and the session is as it was. */
 static void hostile_states_are_refused(void **state) {
     (void)state;
-    wick_model *m = open_model(names[1], NULL, WICK_PLAN_AUTO);
+    wick_model *m = stock_model(names[1], NULL, WICK_PLAN_AUTO);
     wick_session *s = open_session(m, 1, 0, 0);
     const char *good = test_tmp("good"), *bad = test_tmp("bad");
     size_t size, bytes_of_logits = logits_size(m);
