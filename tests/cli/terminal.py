@@ -1,10 +1,11 @@
 """terminal.py: a program in a pseudo-terminal, as somebody at a keyboard meets it."""
-import os, pty, re, select, signal, time
+import codecs, os, pty, re, select, signal, time
 
 
 class Terminal:
     def __init__(self, command, environment):
         self.seen, self.status = "", None
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(command[0], command, environment)
@@ -26,7 +27,7 @@ class Terminal:
             data = os.read(self.fd, 65536) if ready else b""
         except OSError:
             data = b""
-        self.seen += data.decode(errors="replace").replace("\r", "")
+        self.seen += self.decoder.decode(data).replace("\r", "")
         return bool(data)
 
     def send(self, text):
