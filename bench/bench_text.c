@@ -1,6 +1,6 @@
-/* The text layer: tokenizers over a text file, and samplers over 128k logits. One thread.
+/* The text layer, one thread: tokenizers over a text file, or, without arguments, samplers over 128k logits.
  *
- *     bench_text TEXT TOKENIZER...     then for the peers: bench/tokenizer_peers.py TEXT TOKENIZER... */
+ *     bench_text [TEXT TOKENIZER...]     beside the peers: bench/encode_text.py BUILD TEXT TOKENIZER... */
 #include "base/os.h"
 #include "wick.h"
 
@@ -98,15 +98,14 @@ int main(int argc, char **argv) {
     wick_mapping text;
     wick_error err;
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_text TEXT TOKENIZER...\n");
-        return 2;
+        bench_samplers();
+        return 0;
     }
     if (wick_os_map(argv[1], true, &text, &err) != WICK_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
     for (int i = 2; i < argc; i++) bench_tokenizer(argv[i], (const char *)text.data, text.size);
-    bench_samplers();
     wick_os_unmap(&text);
     return 0;
 }
