@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "container/container.h"
+#include "text/gguf_pre.h"
 #include "text/tok_spec.h"
-#include "text/tok_split.h"
 
 #include <string.h>
 
@@ -118,50 +118,17 @@ static wick_status add_specials(gguf_reader *r) {
     return WICK_OK;
 }
 
-/* ---- byte-level BPE: pre-tokenizers by llama.cpp's names */
-
-typedef struct named_pre {
-    const char *name;
-    wick_splitter_kind splitter;
-    bool digits, nfc, ignore_merges, bos;
-} named_pre;
-
-static const named_pre pres[] = {
-    {"default", WICK_SPLITTER_GPT2, false, false, false, false}, {"gpt-2", WICK_SPLITTER_GPT2, false, false, false, false},
-    {"smollm", WICK_SPLITTER_GPT2, true, false, false, false},   {"starcoder", WICK_SPLITTER_GPT2, true, false, false, false},
-    {"refact", WICK_SPLITTER_GPT2, true, false, false, false},   {"command-r", WICK_SPLITTER_GPT2, true, false, false, false},
-    {"llama-bpe", WICK_SPLITTER_P3, false, false, true, true},   {"llama3", WICK_SPLITTER_P3, false, false, true, true},
-    {"llama-v3", WICK_SPLITTER_P3, false, false, true, true},    {"smaug-bpe", WICK_SPLITTER_P3, false, false, true, true},
-    {"glm4", WICK_SPLITTER_P3, false, false, false, false},      {"chatglm-bpe", WICK_SPLITTER_P3, false, false, false, false},
-    {"qwen2", WICK_SPLITTER_QWEN, false, true, false, false},    {"deepseek-r1-qwen", WICK_SPLITTER_QWEN, false, true, false, false},
-    {"qwen35", WICK_SPLITTER_QWEN35, false, true, false, false}, {"gpt-4o", WICK_SPLITTER_O200K, false, false, false, false},
-    {"llama4", WICK_SPLITTER_O200K, false, false, false, true},  {"tekken", WICK_SPLITTER_TEKKEN, false, false, true, true},
-    {"dbrx", WICK_SPLITTER_P3, false, false, true, false},       {"phi-2", WICK_SPLITTER_GPT2, false, false, false, false},
-    {"mpt", WICK_SPLITTER_GPT2, false, true, false, false},      {"olmo", WICK_SPLITTER_GPT2, false, true, false, false},
-};
+/* ---- byte-level BPE */
 
 static wick_status read_byte_level(gguf_reader *r) {
-    wick_bytes name = text_of(r, "tokenizer.ggml.pre");
-    const named_pre *pre = NULL;
-    for (size_t i = 0; i < sizeof pres / sizeof *pres; i++)
-        if (is(name.data ? name : (wick_bytes){(const uint8_t *)"default", 7}, pres[i].name)) pre = &pres[i];
-    if (!pre)
-        return wick_fail(r->err, WICK_EUNSUPPORTED, "tokenizer.ggml.pre is \"%.*s\", which Wick has no splitter for",
-                         (int)(name.size < 60 ? name.size : 60), name.data);
-    wick_bytes none = {0};
-    const char *pattern = wick_splitter_pattern(pre->splitter);
+    bool bos = false;
+    const wick_bytes none = {0};
     r->s->config.model = WICK_TOK_BPE;
-    if (pre->ignore_merges) r->s->config.flags |= WICK_TOK_IGNORE_MERGES;
+    WICK_TRY(wick_gguf_pre(r->s, text_of(r, "tokenizer.ggml.pre"), &bos, r->err));
     WICK_TRY(read_merges(r));
     WICK_TRY(add_specials(r));
-    if (pre->nfc) WICK_TRY(wick_spec_op(r->s, WICK_STAGE_NORMALIZE, (wick_tok_op){.kind = WICK_NORM_NFC}, none, none, r->err));
-    if (pre->digits)
-        WICK_TRY(
-            wick_spec_op(r->s, WICK_STAGE_PRE, (wick_tok_op){.kind = WICK_PRE_DIGITS, .flags = WICK_OP_INDIVIDUAL}, none, none, r->err));
-    WICK_TRY(wick_spec_pattern(r->s, pattern, strlen(pattern), WICK_SPLIT_ISOLATED, 0, r->err));
-    WICK_TRY(wick_spec_op(r->s, WICK_STAGE_PRE, (wick_tok_op){.kind = WICK_PRE_BYTE_LEVEL}, none, none, r->err));
     WICK_TRY(wick_spec_op(r->s, WICK_STAGE_DECODE, (wick_tok_op){.kind = WICK_DEC_BYTE_LEVEL}, none, none, r->err));
-    if (flag_of(r, "tokenizer.ggml.add_bos_token", pre->bos) && r->s->config.bos_id >= 0)
+    if (flag_of(r, "tokenizer.ggml.add_bos_token", bos) && r->s->config.bos_id >= 0)
         WICK_TRY(wick_spec_around(r->s, false, r->s->config.bos_id, r->err));
     return WICK_OK;
 }
