@@ -20,7 +20,7 @@ demo: all         ## the main job, in front of you: export a model, run it
 test: setup-test all      ## unit tests, fuzz corpora, scripts, and the light checks against the stock runtime and the tokenizers' references
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 	@tools/interop_light $(BUILD) $(DATA)
-	@tools/text_refs $(BUILD) $(DATA) 10000
+	@tools/text_refs $(BUILD) $(DATA) 11000 1
 
 setup-test: setup
 	@tools/setup test
@@ -33,8 +33,8 @@ check: test       ## test, then everything again under AddressSanitizer and Unde
 interop: all      ## compare with the stock runtime and exporter (once: 3 GB of PyTorch, an hour of stock exports)
 	@tools/interop $(BUILD) $(DATA)
 
-fuzz-text: all    ## a million random texts and every character against the tokenizers' references (TOKENIZERS=folder: real ones too)
-	@nice -n 10 tools/text_refs $(BUILD) $(DATA) 1000000 --seed "$$(date +%s)" --characters --tokenizers "$(TOKENIZERS)"
+fuzz-text: all    ## a million random texts, every character and a million renderings against the references (TOKENIZERS=folder: real ones too)
+	@nice -n 10 tools/text_refs $(BUILD) $(DATA) 1000000 "$$(date +%s)" --characters --tokenizers "$(TOKENIZERS)"
 
 interop-old: all  ## the same with programs of older exporters (downloads a PyTorch for each version)
 	@tools/interop_old $(BUILD) $(DATA)

@@ -33,7 +33,9 @@ wick_status wick_template_new(const char *source, size_t size, wick_template **o
     }
     size_t n;
     jinja_token *tokens = jinja_lex(&t->arena, source, size, &n);
-    t->root = jinja_parse(&t->arena, tokens, n);
+    jinja_node *root = jinja_parse(&t->arena, tokens, n);
+    jinja_mark_folds(root);
+    t->root = root;
     *out = t;
     return WICK_OK;
 }

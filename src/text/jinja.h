@@ -72,7 +72,7 @@ typedef struct jinja_string {
 } jinja_string;
 
 /* How a list prints: as itself, or as the Python object that it stands for. */
-typedef enum jinja_list_kind { J_PLAIN, J_RANGE, J_GENERATOR, J_KEYS, J_VALUES, J_ITEMS, J_ARGUMENTS } jinja_list_kind;
+typedef enum jinja_list_kind { J_PLAIN, J_RANGE, J_GENERATOR, J_KEYS, J_VALUES, J_ITEMS } jinja_list_kind;
 
 typedef struct jinja_value jinja_value;
 typedef struct jinja_list {
@@ -260,12 +260,19 @@ typedef struct jinja_node {
     size_t n_item, n_more;
     const char **keys; /* keyword arguments: names of the last n_key items */
     size_t n_key;
-    bool flag; /* FOR: recursive; CALL: has *args, **kwargs as b, c */
+    bool flag;  /* FOR: recursive; CALL: has *args, **kwargs as b, c */
+    bool folds; /* there is a slice in it, so that it matters whether it is worked out before it runs: see jinja_fold.c */
     jinja_value value;
 } jinja_node;
 
 /* The body of a template; fails through the arena. */
 jinja_node *jinja_parse(jinja_arena *a, jinja_token *tokens, size_t n);
+/* Sets `folds` in a whole tree. */
+void jinja_mark_folds(jinja_node *root);
+/* Whether a node by itself keeps an expression from being worked out beforehand: some filters are given the names of the moment. */
+bool jinja_needs_names(const jinja_node *n);
+/* Whether Python could write the value down as a literal. `depth`: 0. */
+bool jinja_is_literal(const jinja_value *v, int depth);
 
 /* ---- builtins */
 typedef struct jinja_args {
@@ -282,8 +289,16 @@ typedef struct jinja_interp {
     jinja_scope *globals;
     const char *now; /* "YYYY-MM-DDTHH:MM:SS" or NULL */
     bool autoescape;
-    bool constant; /* the output being worked out has no names in it */
+    bool folding; /* what is being worked out is worked out beforehand */
 } jinja_interp;
+
+/* ---- operators (jinja_operators.c); `op` as in the nodes */
+/* + - * / % and d, for //, and p, for the power. */
+jinja_value jinja_binary(jinja_interp *j, int op, jinja_value x, jinja_value y);
+/* = ! < > and l, g for <=, >=, and i for in; all else is not in. */
+bool jinja_compare(jinja_interp *j, int op, jinja_value x, jinja_value y);
+bool jinja_contains(jinja_interp *j, jinja_value whole, jinja_value part);
+jinja_value jinja_sign(jinja_interp *j, jinja_value v, bool minus);
 
 int jinja_filter_id(const char *name, size_t n); /* -1: unknown */
 int jinja_test_id(const char *name, size_t n);

@@ -462,7 +462,8 @@ static const char *copy_of(jinja_interp *j, const char *name, size_t n) {
 jinja_value jinja_attribute(jinja_interp *j, jinja_value v, const char *name, size_t n) {
     if (v.type == J_UNDEFINED) jinja_fail(j->a, WICK_EFORMAT, "%s is undefined", v.u.name ? v.u.name : "a value");
     int id = jinja_method_id(v.type, name, n);
-    if (v.type == J_LIST && v.u.l->kind != J_PLAIN && id == M_COPY) id = -1;
+    bool searched = id == M_LIST_COUNT || id == M_LIST_INDEX; /* all that a range has; generators and views have nothing */
+    if (v.type == J_LIST && v.u.l->kind != J_PLAIN && !(v.u.l->kind == J_RANGE && searched)) id = -1;
     if (v.type == J_NAMESPACE) {
         const jinja_value *x = n && name[0] == '_' ? NULL : jinja_get_text(v.u.d, name, n);
         return x ? *x : jinja_undefined(copy_of(j, name, n));

@@ -42,157 +42,6 @@ static jinja_value look_up(jinja_interp *j, jinja_scope *s, const jinja_node *n)
     return id >= 0 ? (jinja_value){.type = J_FUNCTION, .u.id = id} : jinja_undefined(n->name);
 }
 
-/* ---- operators */
-
-_Noreturn static void bad_operands(jinja_interp *j, const char *op, jinja_value x, jinja_value y) {
-    jinja_fail(j->a, WICK_EFORMAT, "'%s' does not work on %s and %s", op, jinja_type_name(&x), jinja_type_name(&y));
-}
-
-_Noreturn static void too_large(jinja_interp *j) { jinja_fail(j->a, WICK_ELIMIT, "an integer is too large"); }
-
-static jinja_value power(jinja_interp *j, jinja_value x, jinja_value y) {
-    jinja_int b, e, r = 1;
-    if (!jinja_as_int(&x, &b) || !jinja_as_int(&y, &e) || e < 0) {
-        double f = jinja_as_float(&x), g = jinja_as_float(&y);
-        if (f == 0 && g < 0) jinja_fail(j->a, WICK_EFORMAT, "0 cannot be raised to a negative power");
-        return jinja_float(pow(f, g));
-    }
-    if (b == 0 || b == 1) return jinja_integer(j->a, e ? b : 1);
-    if (b == -1) return jinja_integer(j->a, e & 1 ? -1 : 1);
-    for (; e; e--)
-        if (__builtin_mul_overflow(r, b, &r)) too_large(j);
-    return jinja_integer(j->a, r);
-}
-
-static jinja_value float_operator(jinja_interp *j, int op, double x, double y) {
-    if ((op == '/' || op == 'd' || op == '%') && y == 0) jinja_fail(j->a, WICK_EFORMAT, "division by zero");
-    switch (op) {
-    case '+': return jinja_float(x + y);
-    case '-': return jinja_float(x - y);
-    case '*': return jinja_float(x * y);
-    case '/': return jinja_float(x / y);
-    default: {
-        double m = fmod(x, y), q = (x - m) / y; /* Python: the remainder has the divisor's sign */
-        if (m != 0 && (y < 0) != (m < 0)) m += y, q -= 1;
-        if (m == 0) m = copysign(0.0, y);
-        if (op == '%') return jinja_float(m);
-        double whole = floor(q);
-        if (q - whole > 0.5) whole += 1;
-        return jinja_float(q != 0 ? whole : copysign(0.0, x / y));
-    }
-    }
-}
-
-static jinja_value number_operator(jinja_interp *j, int op, jinja_value x, jinja_value y) {
-    jinja_int a, b, r = 0;
-    if (op == 'p') return power(j, x, y);
-    if (op == '/' || !jinja_as_int(&x, &a) || !jinja_as_int(&y, &b)) return float_operator(j, op, jinja_as_float(&x), jinja_as_float(&y));
-    bool bad = false;
-    switch (op) {
-    case '+': bad = __builtin_add_overflow(a, b, &r); break;
-    case '-': bad = __builtin_sub_overflow(a, b, &r); break;
-    case '*': bad = __builtin_mul_overflow(a, b, &r); break;
-    default:
-        if (!b) jinja_fail(j->a, WICK_EFORMAT, "division by zero");
-        if (b == -1)
-            bad = __builtin_sub_overflow((jinja_int)0, a, &r), r = op == '%' ? 0 : r;
-        else {
-            jinja_int q = a / b, m = a % b;
-            if (m && (m < 0) != (b < 0)) m += b, q -= 1;
-            r = op == '%' ? m : q;
-        }
-    }
-    if (bad) too_large(j);
-    return jinja_integer(j->a, r);
-}
-
-static jinja_value repeat(jinja_interp *j, jinja_value v, jinja_int times) {
-    if (v.type == J_STRING) {
-        jinja_buffer b = {0};
-        for (jinja_int i = 0; i < times && v.u.s->n; i++) jinja_add_string(j->a, &b, v.u.s);
-        return jinja_text(j->a, &b);
-    }
-    jinja_value l = jinja_new_list(j->a, v.type, J_PLAIN);
-    for (jinja_int i = 0; i < times && v.u.l->n; i++)
-        for (size_t k = 0; k < v.u.l->n; k++) jinja_push(j->a, l.u.l, v.u.l->items[k]);
-    return l;
-}
-
-static bool plain_sequence(const jinja_value *v) { return v->type == J_TUPLE || (v->type == J_LIST && v->u.l->kind == J_PLAIN); }
-
-static jinja_value binary(jinja_interp *j, int op, jinja_value x, jinja_value y);
-jinja_value jinja_add_values(jinja_interp *j, jinja_value x, jinja_value y) { return binary(j, '+', x, y); }
-
-static jinja_value binary(jinja_interp *j, int op, jinja_value x, jinja_value y) {
-    jinja_int n;
-    const char name[] = {op == 'd' ? '/' : op == 'p' ? '*' : (char)op, op == 'd' ? '/' : op == 'p' ? '*' : 0, 0};
-    if (op == '%' && x.type == J_STRING) return jinja_percent(j, x.u.s, y);
-    if (jinja_is_number(&x) && jinja_is_number(&y)) return number_operator(j, op, x, y);
-    if (op == '+' && x.type == J_STRING && y.type == J_STRING) {
-        jinja_buffer b = {0};
-        bool safe = x.safe || y.safe; /* markup escapes what is added to it */
-        int escape = jinja_filter_id("escape", 6);
-        jinja_add_string(j->a, &b, (safe ? jinja_run_filter(j, escape, x, &(jinja_args){0}) : x).u.s);
-        jinja_add_string(j->a, &b, (safe ? jinja_run_filter(j, escape, y, &(jinja_args){0}) : y).u.s);
-        jinja_value sum = jinja_text(j->a, &b);
-        sum.safe = safe;
-        return sum;
-    }
-    if (op == '+' && x.type == y.type && plain_sequence(&x) && plain_sequence(&y)) {
-        jinja_value l = jinja_new_list(j->a, x.type, J_PLAIN);
-        for (size_t i = 0; i < x.u.l->n; i++) jinja_push(j->a, l.u.l, x.u.l->items[i]);
-        for (size_t i = 0; i < y.u.l->n; i++) jinja_push(j->a, l.u.l, y.u.l->items[i]);
-        return l;
-    }
-    if (op == '*' && (x.type == J_STRING || plain_sequence(&x)) && jinja_as_int(&y, &n)) return repeat(j, x, n);
-    if (op == '*' && (y.type == J_STRING || plain_sequence(&y)) && jinja_as_int(&x, &n)) return repeat(j, y, n);
-    bad_operands(j, name, x, y);
-}
-
-bool jinja_contains(jinja_interp *j, jinja_value whole, jinja_value part) {
-    if (whole.type == J_STRING) {
-        if (part.type != J_STRING) jinja_fail(j->a, WICK_EFORMAT, "'in <string>' needs a string, not a %s", jinja_type_name(&part));
-        jinja_spend(j->a, 1 + whole.u.s->n / 64);
-        return !part.u.s->n || memmem(whole.u.s->s, whole.u.s->n, part.u.s->s, part.u.s->n);
-    }
-    if (whole.type == J_DICT) return jinja_get(j->a, whole.u.d, part) != NULL;
-    jinja_list *l = jinja_iterate(j->a, whole);
-    for (size_t i = 0; i < l->n; i++)
-        if (jinja_equal(j->a, l->items[i], part)) return true;
-    return false;
-}
-
-static bool compare(jinja_interp *j, int op, jinja_value x, jinja_value y) {
-    switch (op) {
-    case '=': return jinja_equal(j->a, x, y);
-    case '!': return !jinja_equal(j->a, x, y);
-    case '<': return jinja_order(j->a, x, y, "<") < 0;
-    case '>': return jinja_order(j->a, x, y, ">") > 0;
-    case 'l': return jinja_order(j->a, x, y, "<=") <= 0;
-    case 'g': return jinja_order(j->a, x, y, ">=") >= 0;
-    case 'i': return jinja_contains(j, y, x);
-    default: return !jinja_contains(j, y, x);
-    }
-}
-
-static jinja_value eval_compare(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
-    jinja_value left = eval(j, s, n->a);
-    for (size_t i = 0; i < n->n_item; i++) {
-        jinja_value right = eval(j, s, n->items[i]->a);
-        if (!compare(j, n->items[i]->op, left, right)) return jinja_bool(false);
-        left = right;
-    }
-    return jinja_bool(true);
-}
-
-static jinja_value sign(jinja_interp *j, jinja_value v, bool minus) {
-    jinja_int i;
-    if (v.type == J_FLOAT) return jinja_float(minus ? -v.u.f : v.u.f);
-    if (!jinja_as_int(&v, &i)) jinja_fail(j->a, WICK_EFORMAT, "a %s has no sign", jinja_type_name(&v));
-    if (minus && __builtin_sub_overflow((jinja_int)0, i, &i)) too_large(j);
-    return jinja_integer(j->a, i);
-}
-
 /* ---- slices */
 
 static jinja_int clamp(jinja_int i, jinja_int n, bool backwards) {
@@ -201,24 +50,28 @@ static jinja_int clamp(jinja_int i, jinja_int n, bool backwards) {
     return i >= n ? (backwards ? n - 1 : n) : i;
 }
 
-static jinja_int bound(jinja_interp *j, jinja_scope *s, const jinja_node *n, jinja_int fallback, jinja_int size, bool backwards) {
-    jinja_value v = n ? eval(j, s, n) : jinja_none();
+static bool may_bound(const jinja_value *v) {
+    jinja_int i;
+    return v->type == J_NONE || jinja_as_int(v, &i);
+}
+
+static jinja_int bound(jinja_interp *j, jinja_value v, jinja_int fallback, jinja_int size, bool backwards) {
     return v.type == J_NONE ? fallback : clamp(jinja_need_int(j, v, "a slice"), size, backwards);
 }
 
 static jinja_value eval_slice(jinja_interp *j, jinja_scope *s, jinja_value of, const jinja_node *n) {
     if (of.type == J_UNDEFINED) jinja_fail(j->a, WICK_EFORMAT, "%s is undefined", of.u.name ? of.u.name : "a value");
-    if (of.type != J_STRING && !jinja_is_sequence(&of)) {
-        /* jinja2 works out constant output beforehand, with a lookup that forgives; all else it runs as Python would. */
-        if (j->constant) return jinja_undefined("a slice of what has no parts");
-        jinja_fail(j->a, WICK_EFORMAT, "a %s cannot be sliced", jinja_type_name(&of));
-    }
+    jinja_value parts[3] = {n->a ? eval(j, s, n->a) : jinja_none(), n->b ? eval(j, s, n->b) : jinja_none(),
+                            n->c ? eval(j, s, n->c) : jinja_none()};
+    bool sliced = of.type == J_STRING || (jinja_is_sequence(&of) && of.u.l->kind <= J_RANGE);
+    if (j->folding && !(sliced && may_bound(&parts[0]) && may_bound(&parts[1]) && may_bound(&parts[2])))
+        return jinja_undefined("a slice of what has no parts");
+    if (!sliced) jinja_fail(j->a, WICK_EFORMAT, "a %s cannot be sliced", jinja_type_name(&of));
     jinja_list *l = jinja_iterate(j->a, of);
-    jinja_value step_value = n->c ? eval(j, s, n->c) : jinja_none();
-    jinja_int step = step_value.type == J_NONE ? 1 : jinja_need_int(j, step_value, "a slice"), size = (jinja_int)l->n;
+    jinja_int step = parts[2].type == J_NONE ? 1 : jinja_need_int(j, parts[2], "a slice"), size = (jinja_int)l->n;
     if (!step) jinja_fail(j->a, WICK_EFORMAT, "the step of a slice is 0");
-    jinja_int from = bound(j, s, n->a, step < 0 ? size - 1 : 0, size, step < 0),
-              to = bound(j, s, n->b, step < 0 ? -1 : size, size, step < 0);
+    jinja_int from = bound(j, parts[0], step < 0 ? size - 1 : 0, size, step < 0),
+              to = bound(j, parts[1], step < 0 ? -1 : size, size, step < 0);
     if (of.type == J_STRING) {
         jinja_buffer b = {0};
         for (jinja_int i = from; step > 0 ? i < to : i > to; i += step) jinja_add_string(j->a, &b, l->items[i].u.s);
@@ -257,21 +110,23 @@ static jinja_args eval_args(jinja_interp *j, jinja_scope *s, const jinja_node *n
     return args;
 }
 
-static bool mentions(const jinja_node *n, const char *name);
+static bool mentions(const jinja_node *n, const char *name, int depth);
 
-static bool any_mentions(jinja_node *const *items, size_t n, const char *name) {
+static bool any_mentions(jinja_node *const *items, size_t n, const char *name, int depth) {
     for (size_t i = 0; i < n; i++)
-        if (mentions(items[i], name)) return true;
+        if (mentions(items[i], name, depth)) return true;
     return false;
 }
 
 /* Whether a name occurs in a tree: a macro takes extra arguments only if its body speaks of varargs, kwargs or caller. */
-static bool mentions(const jinja_node *n, const char *name) {
-    if (!n) return false;
+static bool mentions(const jinja_node *n, const char *name, int depth) {
+    if (!n || depth > JINJA_MAX_DEPTH) return false; /* deeper than what can be run */
     if (n->kind == N_NAME && !strcmp(n->name, name)) return true;
     if (n->kind == N_CONST || n->kind == N_DATA) return false;
-    return mentions(n->a, name) || mentions(n->b, name) || mentions(n->c, name) || any_mentions(n->items, n->n_item, name) ||
-           any_mentions(n->more, n->kind == N_CALL || n->kind == N_FILTER || n->kind == N_TEST ? 1 : n->n_more, name);
+    size_t n_more = n->kind == N_CALL || n->kind == N_FILTER || n->kind == N_TEST ? 1 : n->n_more;
+    depth++;
+    return mentions(n->a, name, depth) || mentions(n->b, name, depth) || mentions(n->c, name, depth) ||
+           any_mentions(n->items, n->n_item, name, depth) || any_mentions(n->more, n_more, name, depth);
 }
 
 static jinja_value call_macro(jinja_interp *j, const jinja_macro *m, const jinja_args *args) {
@@ -292,7 +147,7 @@ static jinja_value call_macro(jinja_interp *j, const jinja_macro *m, const jinja
         if (!given && i >= first_default) v = eval(j, s, n->more[i - first_default]);
         set_name(j, s, n->items[i]->name, v);
     }
-    bool varargs = mentions(n->b, "varargs"), kwargs = mentions(n->b, "kwargs"), caller = mentions(n->b, "caller");
+    bool varargs = mentions(n->b, "varargs", 0), kwargs = mentions(n->b, "kwargs", 0), caller = mentions(n->b, "caller", 0);
     jinja_value rest = jinja_new_list(j->a, J_TUPLE, J_PLAIN), named = jinja_new_dict(j->a), call = jinja_undefined("caller");
     for (size_t i = n->n_item; i < args->n; i++) jinja_push(j->a, rest.u.l, args->items[i]);
     for (size_t k = 0; k < args->n_named; k++) {
@@ -349,6 +204,27 @@ static jinja_value call(jinja_interp *j, jinja_value f, const jinja_args *args) 
 
 /* ---- expressions */
 
+static jinja_value eval_compare(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
+    jinja_value left = eval(j, s, n->a);
+    for (size_t i = 0; i < n->n_item; i++) {
+        jinja_value right = eval(j, s, n->items[i]->a);
+        if (!jinja_compare(j, n->items[i]->op, left, right)) return jinja_bool(false);
+        left = right;
+    }
+    return jinja_bool(true);
+}
+
+static bool beforehand(jinja_interp *j, jinja_scope *s, const jinja_node *n, jinja_value *v);
+
+/* What jinja2 has worked out beforehand it writes into a Python expression, where a minus binds less than a power: -1 ** n is -(1 ** n). */
+static jinja_value eval_power(jinja_interp *j, jinja_scope *s, const jinja_node *n, jinja_value base) {
+    jinja_value exponent = eval(j, s, n->b), done;
+    bool negative = jinja_is_number(&base) && signbit(jinja_as_float(&base));
+    if (!negative || j->folding || !jinja_is_number(&exponent) || !beforehand(j, s, n->a, &done) || beforehand(j, s, n->b, &done))
+        return jinja_binary(j, 'p', base, exponent);
+    return jinja_sign(j, jinja_binary(j, 'p', jinja_sign(j, base, true), exponent), true);
+}
+
 static jinja_value eval_concat(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
     jinja_buffer b = {0};
     for (size_t i = 0; i < n->n_item; i++) jinja_print(j->a, &b, eval(j, s, n->items[i]));
@@ -377,9 +253,12 @@ static jinja_value eval_filter(jinja_interp *j, jinja_scope *s, const jinja_node
     return jinja_run_filter(j, n->op, v, &args);
 }
 
+_Noreturn static void left_for_later(jinja_interp *j) { jinja_fail(j->a, WICK_EFORMAT, "this cannot be worked out beforehand"); }
+
 static jinja_value eval_node(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
     jinja_value v;
     jinja_args args;
+    if (j->folding && jinja_needs_names(n)) left_for_later(j);
     switch (n->kind) {
     case N_CONST: return n->value;
     case N_NAME: return look_up(j, s, n);
@@ -389,14 +268,15 @@ static jinja_value eval_node(jinja_interp *j, jinja_scope *s, const jinja_node *
     case N_COND:
         v = eval(j, s, n->a);
         if (jinja_true(&v)) return eval(j, s, n->b);
+        if (!n->c && j->folding) left_for_later(j);
         return n->c ? eval(j, s, n->c) : jinja_undefined("the value of a condition without else");
     case N_OR: v = eval(j, s, n->a); return jinja_true(&v) ? v : eval(j, s, n->b);
     case N_AND: v = eval(j, s, n->a); return jinja_true(&v) ? eval(j, s, n->b) : v;
     case N_NOT: v = eval(j, s, n->a); return jinja_bool(!jinja_true(&v));
     case N_COMPARE: return eval_compare(j, s, n);
-    case N_BINARY: v = eval(j, s, n->a); return binary(j, n->op, v, eval(j, s, n->b));
+    case N_BINARY: v = eval(j, s, n->a); return n->op == 'p' ? eval_power(j, s, n, v) : jinja_binary(j, n->op, v, eval(j, s, n->b));
     case N_NEG:
-    case N_POS: return sign(j, eval(j, s, n->a), n->kind == N_NEG);
+    case N_POS: return jinja_sign(j, eval(j, s, n->a), n->kind == N_NEG);
     case N_CONCAT: return eval_concat(j, s, n);
     case N_ATTR: return jinja_attribute(j, eval(j, s, n->a), n->name, n->name_size);
     case N_ITEM: v = eval(j, s, n->a); return n->b->kind == N_SLICE ? eval_slice(j, s, v, n->b) : jinja_subscript(j, v, eval(j, s, n->b));
@@ -414,9 +294,39 @@ static jinja_value eval_node(jinja_interp *j, jinja_scope *s, const jinja_node *
     }
 }
 
+/* In a function of its own: nothing here changes between setjmp and longjmp. */
+static bool attempt(jinja_interp *j, jinja_scope *s, const jinja_node *n, jinja_value *v) {
+    if (setjmp(j->a->exit)) return false;
+    *v = eval_node(j, s, n);
+    return true;
+}
+
+/* Works an expression out as jinja2 does beforehand: false if that fails. */
+static bool beforehand(jinja_interp *j, jinja_scope *s, const jinja_node *n, jinja_value *v) {
+    jinja_arena *a = j->a;
+    jmp_buf outside;
+    int depth = a->depth;
+    wick_error *err = a->err;
+    memcpy(&outside, &a->exit, sizeof outside);
+    a->err = NULL;
+    j->folding = true;
+    bool done = attempt(j, s, n, v);
+    memcpy(&a->exit, &outside, sizeof outside);
+    a->depth = depth;
+    a->err = err;
+    j->folding = false;
+    return done;
+}
+
+/* Where it fails, the expression is to be run as usual. What cannot be written as a literal is used only where it is printed at once. */
+static bool fold(jinja_interp *j, jinja_scope *s, const jinja_node *n, bool printed, jinja_value *v) {
+    return n->folds && !j->folding && beforehand(j, s, n, v) && (printed || jinja_is_literal(v, 0));
+}
+
 static jinja_value eval(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
+    jinja_value v;
     enter(j);
-    jinja_value v = eval_node(j, s, n);
+    if (!fold(j, s, n, false, &v)) v = eval_node(j, s, n);
     j->a->depth--;
     return v;
 }
@@ -484,22 +394,6 @@ static void run_call_block(jinja_interp *j, jinja_scope *s, const jinja_node *n)
     jinja_print(j->a, j->out, call(j, f, &args));
 }
 
-static bool is_constant(const jinja_node *n);
-
-static bool all_constant(jinja_node *const *items, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (!is_constant(items[i])) return false;
-    return true;
-}
-
-static bool is_constant(const jinja_node *n) {
-    if (!n) return true;
-    if (n->kind == N_NAME || n->kind == N_CALL) return false;
-    size_t n_more = n->kind == N_FILTER || n->kind == N_TEST ? 1 : n->n_more;
-    return is_constant(n->a) && is_constant(n->b) && is_constant(n->c) && all_constant(n->items, n->n_item) &&
-           all_constant(n->more, n_more);
-}
-
 static void print_escaped(jinja_interp *j, jinja_value v) {
     jinja_args none = {0};
     jinja_print(j->a, j->out, j->autoescape ? jinja_run_filter(j, jinja_filter_id("escape", 6), v, &none) : v);
@@ -512,9 +406,7 @@ static flow run_node(jinja_interp *j, jinja_scope *s, const jinja_node *n) {
     switch (n->kind) {
     case N_DATA: jinja_add(j->a, j->out, n->name, n->name_size, false); break;
     case N_PRINT:
-        j->constant = is_constant(n->a);
-        v = eval(j, s, n->a);
-        j->constant = false;
+        if (!fold(j, s, n->a, true, &v)) v = eval(j, s, n->a);
         print_escaped(j, v);
         break;
     case N_SET: assign(j, s, n->a, eval(j, s, n->b)); break;
@@ -577,4 +469,4 @@ void jinja_render(jinja_interp *j, const jinja_node *root, const jinja_dict *var
     run(j, open_scope(j, s), root);
 }
 
-bool jinja_macro_uses(const jinja_macro *m, const char *name) { return mentions(m->node->b, name); }
+bool jinja_macro_uses(const jinja_macro *m, const char *name) { return mentions(m->node->b, name, 0); }

@@ -136,11 +136,35 @@ static jinja_value f_forceescape(jinja_interp *j, jinja_value v, const jinja_arg
     return jinja_f_escape(j, v, args);
 }
 
+static bool in_order(const jinja_value *v, int depth);
+
+static bool all_in_order(const jinja_value *values, size_t n, int depth) {
+    for (size_t i = 0; i < n; i++)
+        if (!in_order(&values[i], depth + 1)) return false;
+    return true;
+}
+
+/* Whether the keys of all dictionaries in it are strings in the order that Python would sort them into. */
+static bool in_order(const jinja_value *v, int depth) {
+    if (depth > JINJA_MAX_DEPTH) return false;
+    if (jinja_is_sequence(v)) return all_in_order(v->u.l->items, v->u.l->n, depth);
+    if (v->type != J_DICT) return true;
+    const jinja_dict *d = v->u.d;
+    for (size_t i = 0; i + 1 < d->n; i++) {
+        const jinja_value *x = &d->keys[i], *y = &d->keys[i + 1];
+        if (x->type != J_STRING || y->type != J_STRING || strcmp(x->u.s->s, y->u.s->s) > 0) return false;
+    }
+    return all_in_order(d->values, d->n, depth);
+}
+
+/* What Python prints on one line as it is. */
 static jinja_value f_pprint(jinja_interp *j, jinja_value v, const jinja_args *args) {
     (void)args;
     jinja_buffer b = {0};
     jinja_repr(j->a, &b, v);
-    return jinja_text(j->a, &b);
+    jinja_value text = jinja_text(j->a, &b);
+    if (text.u.s->n > 80 || !in_order(&v, 0)) jinja_fail(j->a, WICK_EUNSUPPORTED, "pprint sorts no keys and breaks no lines: use tojson");
+    return text;
 }
 
 static jinja_value f_attr(jinja_interp *j, jinja_value v, const jinja_args *args) {

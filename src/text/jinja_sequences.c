@@ -217,8 +217,8 @@ jinja_value jinja_f_sum(jinja_interp *j, jinja_value v, const jinja_args *args) 
     jinja_list *l = jinja_iterate(j->a, v);
     if (sum.type == J_STRING) jinja_fail(j->a, WICK_EFORMAT, "strings are joined, not summed");
     for (size_t i = 0; i < l->n; i++)
-        sum = jinja_add_values(j, sum,
-                               jinja_given_value(attribute) ? path_of(j, l->items[i], attribute, jinja_undefined(NULL)) : l->items[i]);
+        sum = jinja_binary(j, '+', sum,
+                           jinja_given_value(attribute) ? path_of(j, l->items[i], attribute, jinja_undefined(NULL)) : l->items[i]);
     return sum;
 }
 

@@ -12,8 +12,6 @@ jinja_value jinja_upper(jinja_interp *j, const jinja_string *s);
 bool jinja_is_case(const jinja_string *s, bool upper);
 bool jinja_parse_int(jinja_interp *j, const jinja_string *s, int base, jinja_int *out);
 bool jinja_parse_float(jinja_interp *j, const jinja_string *s, double *out);
-bool jinja_contains(jinja_interp *j, jinja_value whole, jinja_value part);
-jinja_value jinja_add_values(jinja_interp *j, jinja_value x, jinja_value y);
 /* A list of (key, value) tuples. */
 jinja_value jinja_dict_items(jinja_interp *j, jinja_value dict, jinja_list_kind kind);
 /* strip with chars (NULL: white space) at the left and right. */

@@ -246,7 +246,8 @@ static void enter(jinja_arena *a) {
 }
 
 static bool equal_lists(jinja_arena *a, const jinja_list *x, const jinja_list *y) {
-    if (x->n != y->n) return false;
+    if (x == y) return true;
+    if (x->n != y->n || x->kind != y->kind || x->kind == J_GENERATOR || x->kind == J_VALUES) return false;
     for (size_t i = 0; i < x->n; i++)
         if (!jinja_equal(a, x->items[i], y->items[i])) return false;
     return true;
@@ -275,7 +276,7 @@ bool jinja_equal(jinja_arena *a, jinja_value x, jinja_value y) {
     case J_NONE: same = true; break;
     case J_STRING: same = x.u.s->n == y.u.s->n && !memcmp(x.u.s->s, y.u.s->s, x.u.s->n); break;
     case J_LIST:
-    case J_TUPLE: same = x.u.l == y.u.l || equal_lists(a, x.u.l, y.u.l); break;
+    case J_TUPLE: same = equal_lists(a, x.u.l, y.u.l); break;
     case J_DICT: same = x.u.d == y.u.d || equal_dicts(a, x.u.d, y.u.d); break;
     case J_FUNCTION: same = x.u.id == y.u.id; break;
     default: same = x.u.macro == y.u.macro; break;
@@ -296,7 +297,7 @@ int jinja_order(jinja_arena *a, jinja_value x, jinja_value y, const char *op) {
         int c = memcmp(x.u.s->s, y.u.s->s, n); /* UTF-8 sorts as its code points do */
         return c ? c : x.u.s->n < y.u.s->n ? -1 : x.u.s->n > y.u.s->n;
     }
-    if (x.type == y.type && jinja_is_sequence(&x)) {
+    if (x.type == y.type && jinja_is_sequence(&x) && x.u.l->kind == J_PLAIN && y.u.l->kind == J_PLAIN) {
         enter(a);
         const jinja_list *p = x.u.l, *q = y.u.l;
         size_t n = 0;

@@ -223,7 +223,7 @@ static void put_config(const wick_tok_config *c, wick_strbuf *b) {
                               c->max_chars, c->n_prefix,    c->n_suffix,  c->max_piece, c->prefix_at,        c->prefix_size,
                               c->suffix_at, c->suffix_size, c->hash_seed, c->reserved};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) put_u32(b, words[i]);
-    const double scores[] = {c->min_score, c->max_score};
+    const double scores[] = {c->min_score, c->reserved_f64};
     for (int i = 0; i < 8; i++) put_u32(b, c->joined[i]);
     for (int i = 0; i < 2; i++) {
         uint64_t u;

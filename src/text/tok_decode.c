@@ -43,7 +43,7 @@ void wick_put_lossy(wick_strbuf *out, const char *s, size_t n) {
 
 /* ---- decoders: `in` to `out`, both lists of pieces */
 
-static int byte_of(wick_bytes p) {
+int wick_piece_byte(wick_bytes p) {
     if (p.size != 6 || memcmp(p.data, "<0x", 3) != 0 || p.data[5] != '>') return -1;
     int v = 0;
     for (int i = 3; i < 5; i++) {
@@ -58,7 +58,7 @@ static int byte_of(wick_bytes p) {
 static bool byte_fallback(const wick_pieces *in, wick_pieces *out) {
     for (size_t i = 0; i < in->n;) {
         size_t j = i, from = out->text.size;
-        for (int b; j < in->n && (b = byte_of(piece(in, j))) >= 0; j++) wick_strbuf_putc(&out->text, (char)b);
+        for (int b; j < in->n && (b = wick_piece_byte(piece(in, j))) >= 0; j++) wick_strbuf_putc(&out->text, (char)b);
         if (j > i) {
             if (out->text.failed) return false;
             if (!wick_utf8_valid(out->text.data + from, out->text.size - from)) {
@@ -212,7 +212,7 @@ static wick_status run_decoder(const wick_tokenizer *t, uint32_t i_op, const wic
 static size_t put_byte_run(const wick_tokenizer *t, const int32_t *ids, size_t i, size_t n, wick_strbuf *out) {
     wick_strbuf run = {0};
     for (; i < n && t->token_flags[ids[i]] & WICK_TOKEN_BYTE; i++)
-        wick_strbuf_putc(&run, (char)byte_of(wick_tok_text(t, (uint32_t)ids[i])));
+        wick_strbuf_putc(&run, (char)wick_piece_byte(wick_tok_text(t, (uint32_t)ids[i])));
     for (size_t k = 0, used; k < run.size; k += used) {
         bool valid = wick_utf8_decode(run.data + k, run.size - k, NULL, &used);
         if (valid)

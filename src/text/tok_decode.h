@@ -16,6 +16,8 @@ wick_status wick_decode_into(const wick_tokenizer *t, const int32_t *ids, size_t
                              wick_strbuf *out, wick_error *err);
 /* Whether a special token that is left out still parts the bytes around it. */
 bool wick_decodes_apart(const wick_tokenizer *t, int32_t id);
+/* The byte that a piece of byte fallback, `<0xNN>`, stands for; -1: it is another piece. */
+int wick_piece_byte(wick_bytes piece);
 /* Adds bytes with U+FFFD for each maximal invalid part. */
 void wick_put_lossy(wick_strbuf *out, const char *s, size_t n);
 

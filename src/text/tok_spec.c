@@ -167,19 +167,18 @@ out:
 
 /* ---- SentencePiece */
 
-static void score_range(wick_tok_spec *s) {
-    float lowest = 0, highest = 0x1p-126f; /* the reference begins with the smallest positive float: its bonus is all but nothing */
+/* The penalty of an unknown character is 10 below the worst piece. */
+static void unknown_score(wick_tok_spec *s) {
+    float lowest = 0;
     bool any = false;
     for (size_t i = 0; i < s->n_token; i++) {
         if (s->tokens[i].flags & (WICK_TOKEN_BYTE | WICK_TOKEN_CONTROL | WICK_TOKEN_UNKNOWN | WICK_TOKEN_USER | WICK_TOKEN_UNUSED))
             continue;
         float x = (float)s->tokens[i].score;
         if (!any || x < lowest) lowest = x;
-        if (x > highest) highest = x;
         any = true;
     }
-    s->config.min_score = lowest - 10.0f; /* the penalty of an unknown character */
-    s->config.max_score = highest;
+    s->config.min_score = lowest - 10.0f;
 }
 
 wick_status wick_spec_sentencepiece(wick_tok_spec *s, uint32_t flags, wick_bytes charsmap, wick_bytes unk_surface, wick_error *err) {
@@ -199,7 +198,7 @@ wick_status wick_spec_sentencepiece(wick_tok_spec *s, uint32_t flags, wick_bytes
     }
     if (s->config.bos_id >= 0) WICK_TRY(wick_spec_around(s, false, s->config.bos_id, err));
     if (s->config.model == WICK_TOK_UNIGRAM) {
-        score_range(s);
+        unknown_score(s);
         return WICK_OK;
     }
     return wick_spec_implied_merges(s, WICK_TOKEN_BYTE | WICK_TOKEN_CONTROL | WICK_TOKEN_UNKNOWN, false, false, err);

@@ -66,27 +66,35 @@ static void put_pending(wick_decoder *d) {
 
 /* ---- windows */
 
-static bool is_byte(const wick_tokenizer *t, int32_t id) {
-    wick_bytes p = wick_tok_text(t, (uint32_t)id);
-    return p.size == 6 && !memcmp(p.data, "<0x", 3) && p.data[5] == '>';
+static int byte_of(const wick_tokenizer *t, int32_t id) { return wick_piece_byte(wick_tok_text(t, (uint32_t)id)); }
+
+/* How many tokens at the window's end are bytes of a character that is not finished: 0 to 3. */
+static size_t unfinished(const wick_decoder *d) {
+    char tail[3];
+    size_t n = 0;
+    while (n < 3 && n < d->n_window && byte_of(d->t, d->window[d->n_window - 1 - n]) >= 0) n++;
+    for (size_t i = 0; i < n; i++) tail[i] = (char)byte_of(d->t, d->window[d->n_window - n + i]);
+    return n - wick_utf8_complete(tail, n);
 }
 
-/* Text that a later token could still change: bytes that are judged together, and an unfinished character. */
+/* Text that a later token could still change: an unfinished character, and bytes, where a run of them is judged as a whole. */
 static bool open_end(const wick_decoder *d) {
     const wick_tokenizer *t = d->t;
-    if (d->n_window && is_byte(t, d->window[d->n_window - 1])) return true;
+    if (d->n_window && byte_of(t, d->window[d->n_window - 1]) >= 0) return !(t->config.flags & WICK_TOK_SENTENCEPIECE) || unfinished(d);
     return d->text.size >= 3 && !memcmp(d->text.data + d->text.size - 3, "\xef\xbf\xbd", 3);
 }
 
-static wick_status flush_window(wick_decoder *d, wick_error *err) {
-    const char *text = d->text.data ? d->text.data : "";
-    if (d->text.size > d->emitted) wick_strbuf_add(&d->out, text + d->emitted, d->text.size - d->emitted);
+/* Lets out the text of all but the last `keep` tokens. These stay, behind the token or the bytes of the character before them. */
+static wick_status flush_window(wick_decoder *d, size_t keep, wick_error *err) {
+    size_t n = d->n_window - keep, from = n - 1;
+    if (keep) WICK_TRY(wick_decode_into(d->t, d->window, n, d->skip_special, d->work, &d->text, err));
+    if (d->text.size > d->emitted) wick_strbuf_add(&d->out, d->text.data + d->emitted, d->text.size - d->emitted);
     d->emitted = d->text.size;
-    int32_t last = d->window[d->n_window - 1];
-    WICK_TRY(wick_decode_into(d->t, &last, 1, d->skip_special, d->work, &d->text, err));
+    while (from && n - from < 4 && (byte_of(d->t, d->window[from]) & ~0x3f) == 0x80) from--;
+    WICK_TRY(wick_decode_into(d->t, d->window + from, n - from, d->skip_special, d->work, &d->text, err));
     if (d->text.size || d->n_window == MAX_WINDOW) {
-        d->window[0] = last;
-        d->n_window = 1;
+        d->n_window -= from;
+        memmove(d->window, d->window + from, d->n_window * sizeof *d->window);
         d->emitted = d->text.size;
     }
     return WICK_OK;
@@ -95,8 +103,9 @@ static wick_status flush_window(wick_decoder *d, wick_error *err) {
 static wick_status push_window(wick_decoder *d, int32_t id, wick_error *err) {
     d->window[d->n_window++] = id;
     WICK_TRY(wick_decode_into(d->t, d->window, d->n_window, d->skip_special, d->work, &d->text, err));
-    if (open_end(d) && d->n_window < MAX_WINDOW) return WICK_OK;
-    return flush_window(d, err);
+    bool full = d->n_window == MAX_WINDOW; /* a run of bytes may be longer: its whole characters */
+    if (open_end(d) && !full) return WICK_OK;
+    return flush_window(d, full ? unfinished(d) : 0, err);
 }
 
 wick_status wick_decoder_push(wick_decoder *d, int32_t id, const char **text, size_t *size, wick_error *err) {
@@ -128,7 +137,7 @@ wick_status wick_decoder_finish(wick_decoder *d, const char **text, size_t *size
         put_pending(d);
     else if (d->n_window && !(d->t->config.flags & WICK_TOK_DECODE_JOIN)) {
         status = wick_decode_into(d->t, d->window, d->n_window, d->skip_special, d->work, &d->text, err);
-        if (status == WICK_OK) status = flush_window(d, err);
+        if (status == WICK_OK) status = flush_window(d, 0, err);
     }
     wick_strbuf_reset(&d->pending);
     d->n_window = d->emitted = 0;

@@ -159,9 +159,9 @@ typedef struct wick_tok_config {
     uint32_t suffix_at, suffix_size; /* end_of_word_suffix */
     uint32_t hash_seed;
     uint32_t reserved;
-    uint32_t joined[8]; /* SPACE_CUTS: a bit for each byte that some piece has before U+2581 */
-    double min_score;   /* UNIGRAM: of an unknown character, penalty included */
-    double max_score;   /* UNIGRAM: of the best piece */
+    uint32_t joined[8];  /* SPACE_CUTS: a bit for each byte that some piece has before U+2581 */
+    double min_score;    /* UNIGRAM: of an unknown character, penalty included */
+    double reserved_f64; /* 0 */
 } wick_tok_config;
 
 typedef struct wick_tok_scratch wick_tok_scratch;

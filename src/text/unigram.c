@@ -1,5 +1,6 @@
 /* Unigram: the way to cut a piece whose sum of scores is highest, found from left to right (Viterbi). The first of equal sums
- * stays. Hugging Face sums in double; SentencePiece keeps its sums in float, and gives user-defined pieces a bonus. */
+ * stays. Hugging Face sums in double; SentencePiece (0.2.3) keeps its sums in float, takes them back to nought when they have become
+ * large, and gives user-defined pieces a score by their length. */
 #include "base/mem.h"
 #include "text/tok_chars.h"
 #include "text/tokenizer.h"
@@ -28,8 +29,9 @@ typedef struct lattice {
     const wick_tokenizer *t;
     double *best;        /* [n + 1] */
     uint32_t *from, *id; /* [n + 1]; from UINT32_MAX: not reached */
+    size_t reached;      /* the last end that is */
     bool is_float;
-    double unk_score, max_score;
+    double unk_score;
 } lattice;
 
 static void offer(lattice *l, size_t start, size_t end, uint32_t id, double score) {
@@ -39,10 +41,19 @@ static void offer(lattice *l, size_t start, size_t end, uint32_t id, double scor
     l->best[end] = sum;
     l->from[end] = (uint32_t)start;
     l->id[end] = id;
+    if (end > l->reached) l->reached = end;
+}
+
+/* Sums of 100,000 have so few digits behind the point that scores would be lost: what is reached is measured from here on. */
+static void rebase(lattice *l, size_t at) {
+    const float far = 100000.0f, offset = (float)l->best[at];
+    if (!l->is_float || (offset >= -far && offset <= far)) return;
+    for (size_t i = at; i <= l->reached; i++)
+        if (i == at || l->from[i] != UINT32_MAX) l->best[i] = (float)l->best[i] - offset;
 }
 
 static double score_of(const lattice *l, uint32_t id, size_t size) {
-    if (l->is_float && l->t->token_flags[id] & WICK_TOKEN_USER) return (double)((float)size * (float)l->max_score) - 0.1;
+    if (l->is_float && l->t->token_flags[id] & WICK_TOKEN_USER) return (float)(0.1 * (double)(size - 1));
     return l->t->scores[id];
 }
 
@@ -91,10 +102,12 @@ wick_status wick_unigram_encode(wick_encoder *e, const char *s, size_t n) {
     if (!l.from || !l.id || !cuts) return wick_fail_nomem(e->err);
     l.is_float = t->config.flags & WICK_TOK_SENTENCEPIECE;
     l.unk_score = t->config.min_score;
-    l.max_score = t->config.max_score;
     memset(l.from, 0xff, (n + 1) * sizeof *l.from);
     l.best[0] = 0;
-    for (size_t i = 0; i < n; i += wick_char_size(s[i])) offer_from(&l, s, i, n);
+    for (size_t i = 0; i < n; i += wick_char_size(s[i])) {
+        rebase(&l, i);
+        offer_from(&l, s, i, n);
+    }
     size_t n_cut = 0;
     for (size_t end = n; end; end = l.from[end]) cuts[n_cut++] = (uint32_t)end;
     size_t from = 0;

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""template_refs.py BUILD COUNT [--seed N]: COUNT random templates, made from a grammar, through `wick template` and through the environment that
-transformers makes of jinja2, each with three sets of variables. Equal means the same text, or an error on both sides. The first differences are
-printed; exit status 1 if there are any. Left out is what Wick does in another way on purpose: bytes do not exist, filters that give generators
-work at once and not when they are read, `wordwrap` knows blanks alone. Runs in the environment of `make interop`."""
+"""template_refs.py BUILD COUNT [--seed N]: random templates, made from a grammar, through `wick template` and through jinja2 in the environment
+that transformers makes of it, each with twelve sets of variables, until there are COUNT renderings. Equal means the same text, or an error on
+both sides. The first differences are printed; exit status 1 if there are any. Left out is what Wick does in another way on purpose: bytes do not
+exist, filters that give generators work at once and not when they are read, `wordwrap` knows blanks alone, nobody walks through
+`loop` itself, `pprint` sorts nothing and breaks no lines.
+Package: jinja2."""
 import argparse
-import concurrent.futures
+import copy
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -14,22 +17,29 @@ import sys
 import tempfile
 import warnings
 
-from transformers.utils.chat_template_utils import _compile_jinja_template
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 # What Python prints of an object that is no value: it has an address, which is nobody's to match.
 OBJECT = re.compile(r"<(?:generator object|method|[a-z -]+ (?:object|of|\w+ of \w+ object)? ?(?:\w+ )*at 0x[0-9a-f]+)[^>]*>", re.I)
+# Of markup, Wick knows the text that a filter made, not what became of it.
+MARKUP = re.compile(r"""Markup\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)""")
 MESSAGES = [{"role": "system", "content": " Be kind. "}, {"role": "user", "content": "Grüße <b>&</b>\n 'x' \"y\""}, {"role": "assistant", "content": ""}]
 CONTEXTS = [
     {"s": "Hello World, hello", "n": 7, "f": 2.5, "l": [3, 1, 2, "b", None], "d": {"b": 1, "a": [True, {"k": "v"}]}, "t": True},
     {"s": "", "n": 0, "f": -0.125, "l": [], "d": {}, "t": False},
     {"s": "ÄÖ ß\tİ", "n": -12, "f": 1e16, "l": ["x", "X", "y", "x"], "d": {"role": "user", "2": 2, "é": "è"}, "t": None},
 ]
-NAMES = ["s", "n", "f", "l", "d", "t", "messages", "missing", "v", "loop", "messages[0]", "messages[-1].content"]
+ENVIRONMENT = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+ENVIRONMENT.filters["tojson"] = lambda x, ensure_ascii=False, indent=None, separators=None, sort_keys=False: json.dumps(
+    x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+NAMES = ["s", "n", "f", "l", "d", "t", "messages", "missing", "v", "loop.index", "messages[0]", "messages[-1].content"]
 FILTERS = ["upper", "lower", "title", "capitalize", "trim", "length", "first", "last", "string", "int", "float", "abs", "list", "sort", "unique|list",
            "reverse|list", "join", "join(', ')", "tojson", "tojson(indent=2)", "default('none')", "default(1, true)", "replace('l', 'LL')", "items",
            "dictsort", "sum", "min", "max", "round", "round(1)", "batch(2)|list", "slice(2)|list", "map('upper')|list", "map(attribute='role')|list",
            "selectattr('role', 'equalto', 'user')|list", "rejectattr('content')|list", "select('string')|list", "reject('none')|list", "indent(2)", "e", "center(12)",
-           "truncate(9)", "wordcount", "groupby('role')", "map('string')|list", "sort(reverse=true)", "int(5)", "safe", "select|list", "count", "pprint",
+           "truncate(9)", "wordcount", "groupby('role')", "map('string')|list", "sort(reverse=true)", "int(5)", "safe", "select|list", "count",
            "attr('role')", "striptags", "urlencode", "format(1)", "xmlattr", "list|length"]
 TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "mapping", "iterable", "sequence",
          "odd", "even", "divisibleby(3)", "equalto(7)", "in([7, 's'])", "lower", "upper", "callable", "gt(1)", "sameas(none)", "eq('x')"]
@@ -113,26 +123,45 @@ class Maker:
         return "".join(self.pick(self.text(), self.statement(depth)) for _ in range(self.r.randint(1, 4)))
 
 
-def reference(source, context):
+def seen(text):
+    return text if text is None else MARKUP.sub(r"\1", OBJECT.sub("<>", text))
+
+
+def contexts(seed):
+    """The three above, and nine that have values of any kind under every name."""
+    r = random.Random(seed)
+    values = [v for c in CONTEXTS for v in c.values()] + [[], {}, "x", 1, -1, 0.5, [[1, 2], [3]], ["a", 1, None, True], {"a": {"b": [1]}}, "a,b c\nd", MESSAGES[0]]
+    return CONTEXTS + [{name: r.choice(values) for name in "snfldt"} for _ in range(9)]
+
+
+def references(source, all_contexts):
     try:
-        text = _compile_jinja_template(source).render(messages=MESSAGES, tools=None, documents=None, add_generation_prompt=False, **context)
+        template = ENVIRONMENT.from_string(source)
     except Exception:
-        return None
-    return OBJECT.sub("<>", text)
+        return [None] * len(all_contexts)
+    out = []
+    for c in all_contexts:
+        try:
+            c = copy.deepcopy(c)
+            out.append(seen(template.render(messages=copy.deepcopy(MESSAGES), tools=None, documents=None, add_generation_prompt=False, **c)))
+        except Exception:
+            out.append(None)
+    return out
 
 
-def compare(wick, folder, seed):
+def compare(job):
+    wick, folder, seed = job
     source = Maker(seed).block(3)
+    all_contexts = contexts(seed)
     path = os.path.join(folder, f"{seed}.jinja")
     with open(path, "w", newline="") as f:
         f.write(source)
-    lines = "".join(json.dumps({"messages": MESSAGES, "kwargs": c}) + "\n" for c in CONTEXTS)
+    lines = "".join(json.dumps({"messages": MESSAGES, "kwargs": c}) + "\n" for c in all_contexts)
     run = subprocess.run([wick, "template", "--template", path, "--jsonl"], input=lines, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     os.remove(path)
     ours = [json.loads(line).get("text") for line in run.stdout.split("\n") if line]
-    ours = [t if t is None else OBJECT.sub("<>", t) for t in ours]
-    theirs = [reference(source, c) for c in CONTEXTS]
-    return source, ours, theirs
+    ours = [seen(t) for t in ours] or [None] * len(all_contexts)
+    return source, all_contexts, ours, references(source, all_contexts)
 
 
 def main():
@@ -142,16 +171,20 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     a = p.parse_args()
     warnings.simplefilter("ignore", SyntaxWarning)
-    wick, differences, rendered = os.path.join(a.build, "wick"), 0, 0
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for source, ours, theirs in pool.map(lambda i: compare(wick, folder, a.seed * 10**9 + i), range(a.count)):
+    wick, n, differences, rendered = os.path.join(a.build, "wick"), 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder, multiprocessing.Pool(2) as pool:
+        jobs = ((wick, folder, a.seed * 10**9 + i) for i in range(-(-a.count // 12)))
+        for source, all_contexts, ours, theirs in pool.imap_unordered(compare, jobs, 8):
+            n += len(theirs)
             rendered += sum(t is not None for t in theirs)
             if ours == theirs:
                 continue
-            differences += 1
+            wrong = [k for k in range(len(theirs)) if k >= len(ours) or ours[k] != theirs[k]]
+            differences += len(wrong)
             if differences <= 20:
-                print(f"{source!r}\n  ours   {ours!r:.300}\n  theirs {theirs!r:.300}")
-    print(f"{a.count} templates, {rendered} of {3 * a.count} rendered, {differences} differences")
+                k = wrong[0]
+                print(f"{source!r}\n  with   {all_contexts[k]!r}\n  ours   {ours[k:k + 1]!r:.300}\n  theirs {theirs[k]!r:.300}")
+    print(f"{n} renderings, {rendered} of them texts, {differences} differences")
     return differences > 0
 
 
