@@ -1,3 +1,4 @@
+/* Pre-tokenizers by name: a table, and the steps that its rows stand for. */
 #include "text/gguf_pre.h"
 #include "text/tok_split.h"
 

@@ -88,6 +88,8 @@ static bool open_end(const wick_decoder *d) {
 static wick_status flush_window(wick_decoder *d, size_t keep, wick_error *err) {
     size_t n = d->n_window - keep, from = n - 1;
     if (keep) WICK_TRY(wick_decode_into(d->t, d->window, n, d->skip_special, d->work, &d->text, err));
+    /* a run that turns out to be invalid behind its 256th byte has another text than what came out of it: no part of a character */
+    while (d->emitted < d->text.size && (d->text.data[d->emitted] & 0xc0) == 0x80) d->emitted++;
     if (d->text.size > d->emitted) wick_strbuf_add(&d->out, d->text.data + d->emitted, d->text.size - d->emitted);
     d->emitted = d->text.size;
     while (from && n - from < 4 && (byte_of(d->t, d->window[from]) & ~0x3f) == 0x80) from--;

@@ -1,8 +1,10 @@
 /* The text layer against inputs made to hurt: bombs end soon and small with a sentence, allocation failures leak nothing, long
  * monotonous text takes linear time, and what is not UTF-8 is read as U+FFFD. */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "support/support.h"
 #include "text/tok_spec.h"
+#include "text/tokenizer.h"
 
 #include <time.h>
 
@@ -210,6 +212,38 @@ static void test_invalid_utf8(void **state) {
     wick_tokenizer_free(t);
 }
 
+/* Bytes of characters that are whole for `n_whole` of them and whatever comes then: every part that a decoder gives out is UTF-8. */
+static void stream_bytes(const wick_tokenizer *t, test_rng *r, int n_whole, int n) {
+    static const uint8_t whole[] = {0xce, 0xa9, 0xe1, 0x88, 0x80};
+    wick_decoder *d;
+    assert_ok(wick_decoder_new(t, false, &d, err));
+    for (int i = 0; i <= n; i++) {
+        const char *text;
+        size_t size;
+        uint8_t byte = i < n_whole * 5 ? whole[i % 5] : (uint8_t)(test_rng_below(r, 2) ? 0x80 + test_rng_below(r, 128) : whole[i % 5]);
+        if (i < n)
+            assert_ok(wick_decoder_push(d, t->byte_id[byte], &text, &size, err));
+        else
+            assert_ok(wick_decoder_finish(d, &text, &size, err));
+        assert_true(wick_utf8_valid(text, size));
+    }
+    wick_decoder_free(d);
+}
+
+static void test_streamed_bytes(void **state) {
+    (void)state;
+    static const char *const files[] = {"sp_llama2.json", "uni_bytes.json", "spm_uni_bytes.model"};
+    test_rng r = {7};
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+        char name[100];
+        wick_tokenizer *t;
+        snprintf(name, sizeof name, "text/tokenizer/trained/%s", files[k]);
+        assert_ok(wick_tokenizer_open(test_data(name), &t, err));
+        for (int round = 0; round < 300; round++) stream_bytes(t, &r, (int)test_rng_below(&r, 120), 600);
+        wick_tokenizer_free(t);
+    }
+}
+
 /* Opening, encoding and decoding with the n-th allocation failing: an error or a result, never a leak. */
 static void test_allocation_failure(void **state) {
     (void)state;
@@ -268,13 +302,10 @@ static void test_template_allocation_failure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_template_bombs),
-        cmocka_unit_test(test_errors_name_the_place),
-        cmocka_unit_test(test_input_marks),
-        cmocka_unit_test(test_monotony),
-        cmocka_unit_test(test_invalid_utf8),
-        cmocka_unit_test(test_allocation_failure),
-        cmocka_unit_test(test_template_allocation_failure),
+        cmocka_unit_test(test_template_bombs),     cmocka_unit_test(test_errors_name_the_place),
+        cmocka_unit_test(test_input_marks),        cmocka_unit_test(test_monotony),
+        cmocka_unit_test(test_invalid_utf8),       cmocka_unit_test(test_streamed_bytes),
+        cmocka_unit_test(test_allocation_failure), cmocka_unit_test(test_template_allocation_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
