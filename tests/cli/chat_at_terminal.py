@@ -589,7 +589,7 @@ class Terminals(Chat):
         t.expect("Hello\n")
         while len(t.seen) < 50:
             self.assertTrue(t.read(200))
-        t.send("\x03")
+        t.send("\x03", at_prompt=False)
         rest = t.expect(r"\(stopped; what was said is kept\)")  # the answer would have 60000 tokens
         t.expect(">>> ")
         role, content, stopped = self.rows("SELECT role, content, stopped FROM message ORDER BY position")[1]
@@ -670,7 +670,7 @@ class Terminals(Chat):
         t = self.terminal("--ignore_eos", "-n", "2000", model=LONG)
         t.send("Hello\r")
         t.expect("Hello\n.{20}")
-        t.send("\x04")  # while the answer runs: afterwards
+        t.send("\x04", at_prompt=False)  # while the answer runs: afterwards
         self.assertEqual(t.wait(), 0)
         self.assertEqual(len(self.rows()), 2)
 

@@ -1,5 +1,5 @@
 """terminal.py: a program in a pseudo-terminal, as somebody at a keyboard meets it."""
-import codecs, os, pty, re, select, signal, time
+import codecs, os, pty, re, select, signal, termios, time
 
 
 class Terminal:
@@ -30,7 +30,13 @@ class Terminal:
         self.seen += self.decoder.decode(data).replace("\r", "")
         return bool(data)
 
-    def send(self, text):
+    def send(self, text, at_prompt=True):
+        """Types. At a prompt that has just come the line editor may not have taken the terminal over yet: what is typed before is echoed twice."""
+        end = time.monotonic() + 200
+        while at_prompt and termios.tcgetattr(self.fd)[3] & termios.ECHO:
+            if time.monotonic() > end:
+                raise AssertionError(f"nobody edits a line after {self.seen[-500:]!r}")
+            time.sleep(0.001)
         os.write(self.fd, text.encode())
 
     def say(self, text):
