@@ -177,6 +177,7 @@ static wick_status view_ops(wick_tokenizer *t, int stage, wick_bytes b, wick_byt
         const wick_tok_op *op = &t->ops[stage][i];
         if (op->kind < first[stage] || op->kind >= end[stage] || op->splitter >= WICK_SPLITTER_N)
             return bad(err, "a step is of no kind that belongs there");
+        if (op->splitter && op->kind != WICK_PRE_SPLIT) return bad(err, "a step has a splitter and cuts nothing");
         if (!ranges_ok(op->a_at, op->a_size, pool.size) || !ranges_ok(op->b_at, op->b_size, pool.size))
             return bad(err, "a step's text lies outside the pool");
         if (op->kind == WICK_NORM_PRECOMPILED || op->kind == WICK_NORM_SENTENCEPIECE)

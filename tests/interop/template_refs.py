@@ -21,8 +21,9 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-# What Python prints of an object that is no value: it has an address, which is nobody's to match.
-OBJECT = re.compile(r"<(?:generator object|method|[a-z -]+ (?:object|of|\w+ of \w+ object)? ?(?:\w+ )*at 0x[0-9a-f]+)[^>]*>", re.I)
+# What Python prints of an object that is no value: it has an address, which is nobody's to match; escaped and encoded too.
+OBJECT = re.compile(r"(?:<|&lt;|%3C)INSIDE*?(?:0x[0-9a-f]+|method|generator object)INSIDE*(?:>|&gt;|%3E)".replace(
+    "INSIDE", "(?:(?!<|>|&lt;|&gt;|%3C|%3E).)"), re.I)
 # Of markup, Wick knows the text that a filter made, not what became of it.
 MARKUP = re.compile(r"""Markup\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)""")
 MESSAGES = [{"role": "system", "content": " Be kind. "}, {"role": "user", "content": "Grüße <b>&</b>\n 'x' \"y\""}, {"role": "assistant", "content": ""}]
