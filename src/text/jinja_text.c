@@ -397,7 +397,7 @@ jinja_value jinja_f_urlencode(jinja_interp *j, jinja_value v, const jinja_args *
     if (v.type == J_STRING || !(v.type == J_DICT || jinja_is_sequence(&v)))
         url_quote(j, &b, soft(j, v), false);
     else {
-        jinja_list *l = v.type == J_DICT ? jinja_dict_items(j, v, J_PLAIN).u.l : v.u.l;
+        jinja_list *l = v.type == J_DICT ? jinja_dict_items(j, v, J_PLAIN).u.l : jinja_iterate(j->a, v);
         for (size_t i = 0; i < l->n; i++) {
             jinja_list *pair = jinja_iterate(j->a, l->items[i]);
             if (pair->n != 2) jinja_fail(j->a, WICK_EFORMAT, "urlencode needs pairs");
@@ -464,6 +464,7 @@ jinja_value jinja_f_truncate(jinja_interp *j, jinja_value v, const jinja_args *a
     const jinja_string *tail = jinja_given(end) ? soft(j, end) : jinja_cstr(j->a, "...").u.s;
     jinja_int room = most - (jinja_int)jinja_char_count(tail);
     if (room < 0 || slack < 0) jinja_fail(j->a, WICK_EFORMAT, "truncate to %d characters has no room for the end", (int)most);
+    if (v.type == J_UNDEFINED) return v;
     if (jinja_is_sequence(&v) || v.type == J_DICT) {
         if ((jinja_int)jinja_iterate(j->a, v)->n <= most + slack) return v;
         jinja_fail(j->a, WICK_EFORMAT, "a %s cannot be truncated", jinja_type_name(&v));

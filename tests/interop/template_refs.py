@@ -3,7 +3,7 @@
 that transformers makes of it, each with twelve sets of variables, until there are COUNT renderings. Equal means the same text, or an error on
 both sides. The first differences are printed; exit status 1 if there are any. Left out is what Wick does in another way on purpose: bytes do not
 exist, filters that give generators work at once and not when they are read, `wordwrap` knows blanks alone, nobody walks through
-`loop` itself, `pprint` sorts nothing and breaks no lines.
+`loop` itself, `pprint` sorts nothing and breaks no lines, roots of negative numbers are errors.
 Package: jinja2."""
 import argparse
 import copy
@@ -24,6 +24,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 # What Python prints of an object that is no value: it has an address, which is nobody's to match; escaped and encoded too.
 OBJECT = re.compile(r"(?:<|&lt;|%3C)INSIDE*?(?:0x[0-9a-f]+|method|generator object)INSIDE*(?:>|&gt;|%3E)".replace(
     "INSIDE", "(?:(?!<|>|&lt;|&gt;|%3C|%3E).)"), re.I)
+COMPLEX = re.compile(r"\((?:-?[0-9.]+(?:e[+-]?\d+)?)?[+-]?[0-9.]+(?:e[+-]?\d+)?j\)", re.I)
 # Of markup, Wick knows the text that a filter made, not what became of it.
 MARKUP = re.compile(r"""Markup\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)""")
 MESSAGES = [{"role": "system", "content": " Be kind. "}, {"role": "user", "content": "Grüße <b>&</b>\n 'x' \"y\""}, {"role": "assistant", "content": ""}]
@@ -144,7 +145,8 @@ def references(source, all_contexts):
     for c in all_contexts:
         try:
             c = copy.deepcopy(c)
-            out.append(seen(template.render(messages=copy.deepcopy(MESSAGES), tools=None, documents=None, add_generation_prompt=False, **c)))
+            text = template.render(messages=copy.deepcopy(MESSAGES), tools=None, documents=None, add_generation_prompt=False, **c)
+            out.append(None if COMPLEX.search(text) else seen(text))
         except Exception:
             out.append(None)
     return out
